@@ -1,0 +1,1 @@
+"""wfst_asr: speech recognition with weighted finite-state transducers."""

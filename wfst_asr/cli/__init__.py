@@ -1,0 +1,1 @@
+"""The `wfst-asr` command: `wfst-asr NOUN VERB INPUT... OUTPUT --options`."""

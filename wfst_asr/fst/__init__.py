@@ -1,0 +1,1 @@
+"""OpenFst transducers (pynini) and their flat-array twin, the ArcTable."""

@@ -1,0 +1,76 @@
+"""A back-off n-gram model as flat arrays: one level an order, each sorted by (history, word)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NGramLevel:
+    """All n-grams of one order, sorted by (history, word).
+
+    Attributes:
+        word: (n,) int32 word ids; the last word of each n-gram.
+        log_prob: (n,) float64, natural log of p(word | history).
+        backoff: (n,) float64, natural log of the back-off weight of the n-gram as a history; 0 at the highest order.
+        first_child: (n + 1,) int64; the n-grams of the next order that extend entry i are
+            `first_child[i]:first_child[i + 1]` of the next level (all zero at the highest order).
+    """
+
+    word: NDArray[np.int32]
+    log_prob: NDArray[np.float64]
+    backoff: NDArray[np.float64]
+    first_child: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.word)
+
+
+@dataclass(frozen=True)
+class BackoffModel:
+    """p(w | h) = p*(w | h) where the n-gram h w is listed, else backoff(h) p(w | h without its first word).
+
+    Katz, "Estimation of probabilities from sparse data" (1987).
+
+    Attributes:
+        words: the vocabulary; a word id is an index into it (0-based, `<s>` and `</s>` among them).
+        levels: one NGramLevel an order, unigrams first; level 0 has one entry a word, in the order of `words`.
+    """
+
+    words: tuple[str, ...]
+    levels: tuple[NGramLevel, ...]
+    word_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "word_ids", {word: i for i, word in enumerate(self.words)})
+
+    @property
+    def order(self) -> int:
+        return len(self.levels)
+
+    @property
+    def num_ngrams(self) -> tuple[int, ...]:
+        return tuple(len(level) for level in self.levels)
+
+    def find(self, ngram: Sequence[int]) -> int:
+        """Return the index of an n-gram of word ids in its level, -1 if it is not listed."""
+        entry = ngram[0]
+        for depth, word in enumerate(ngram[1:]):
+            level, children = self.levels[depth], self.levels[depth + 1].word
+            low, high = int(level.first_child[entry]), int(level.first_child[entry + 1])
+            at = low + int(np.searchsorted(children[low:high], word))
+            if at == high or children[at] != word:
+                return -1
+            entry = at
+        return entry
+
+    @cached_property
+    def parents(self) -> tuple[NDArray[np.int64], ...]:
+        """For each level, the index of every n-gram's history in the level below (all 0 for unigrams)."""
+        result = [np.zeros(len(self.levels[0]), dtype=np.int64)]
+        for level in self.levels[:-1]:
+            result.append(np.repeat(np.arange(len(level), dtype=np.int64), np.diff(level.first_child)))
+        return tuple(result)

@@ -1,0 +1,1 @@
+"""Phonetic context: which tied state (pdf-id) a phone's HMM state has between its neighbours."""
