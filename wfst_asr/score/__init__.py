@@ -1,1 +1,1 @@
-"""See the modules."""
+"""Error rates of recognised text: alignment with the reference, totals, reports."""
