@@ -33,3 +33,15 @@ class ContextDependency(Protocol):
             WfstAsrError: no pdf for this window and class.
         """
         ...
+
+
+class EnumerableContext(ContextDependency, Protocol):
+    """A context dependency that can list what it may answer without being asked for every window."""
+
+    def pdf_tuples(self, phone: int, pdf_classes: Sequence[int]) -> set[tuple[int, ...]]:
+        """Return every tuple of pdf-ids that one window with central phone `phone` gives for `pdf_classes`.
+
+        Raises:
+            WfstAsrError: no pdf for this phone and class in some window.
+        """
+        ...
