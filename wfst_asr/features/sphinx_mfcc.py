@@ -1,8 +1,8 @@
 """Mel-frequency cepstra in Sphinx's definition, equal to the program `sphinx_fe` within 1e-3.
 
 Pre-emphasis over the whole recording, Hamming windows, power spectrum, triangular mel filters, noise removal,
-logarithm, cosine transform and liftering (Sphinx's `fe_sigproc.c`).  The last frame is what is left over at the end, padded with
-zeros, so there is always one more than the windows that fit.
+logarithm, cosine transform and liftering (Sphinx's `fe_sigproc.c`).  The last frame is what is left over at the
+end, padded with zeros, so there is always one more than the windows that fit.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.sphinx_options import SphinxFeatureOptions
 
 LOG_FLOOR = 1e-4
-_CHUNK_FRAMES = 1024
+_CHUNK_FRAMES = 32  # stays in the cache, and below the size at which matrix products start threads
 
 
 def num_sphinx_frames(num_samples: int, options: SphinxFeatureOptions) -> int:
