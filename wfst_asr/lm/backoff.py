@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wfst_asr.errors import WfstAsrError
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,66 @@ class BackoffModel:
         for level in self.levels[:-1]:
             result.append(np.repeat(np.arange(len(level), dtype=np.int64), np.diff(level.first_child)))
         return tuple(result)
+
+    def find_all(self, ngrams: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Return the index of every n-gram, a row of word ids each, in its level; -1 where it is not listed.
+
+        Args:
+            ngrams: (R, n) word ids.
+        """
+        num_words = len(self.words)
+        entry = ngrams[:, 0].astype(np.int64)
+        for depth in range(1, ngrams.shape[1]):
+            if depth >= self.order:
+                return np.full(len(ngrams), -1, dtype=np.int64)
+            keys = self._keys[depth]
+            key = entry * num_words + ngrams[:, depth]
+            at = np.searchsorted(keys, key)
+            listed = (entry >= 0) & (at < len(keys))
+            listed[listed] = keys[at[listed]] == key[listed]
+            entry = np.where(listed, at, -1)
+        return entry
+
+    def log_probs(self, ngrams: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Return the natural log of p(last word | words before), by backing off where an n-gram is not listed.
+
+        Args:
+            ngrams: (R, n) word ids; n of any size, words before the last `order - 1` of the history are ignored.
+        """
+        ngrams = ngrams[:, max(0, ngrams.shape[1] - self.order) :]
+        result = np.zeros(len(ngrams))
+        rest = np.arange(len(ngrams))
+        for first in range(ngrams.shape[1]):
+            entry = self.find_all(ngrams[rest, first:])
+            listed = entry >= 0
+            result[rest[listed]] += self.levels[ngrams.shape[1] - first - 1].log_prob[entry[listed]]
+            rest = rest[~listed]
+            if not len(rest):
+                break
+            history = self.find_all(ngrams[rest, first:-1])
+            weights = self.levels[ngrams.shape[1] - first - 2].backoff
+            result[rest] += np.where(history >= 0, weights[np.maximum(history, 0)], 0.0)
+        return result
+
+    def log_prob(self, history: Sequence[int], word: int) -> float:
+        """Return the natural log of p(word | history), all of them word ids, the most recent word last."""
+        return float(self.log_probs(np.array([[*history, word]], dtype=np.int64))[0])
+
+    def sentence_log_prob(self, sentence: Sequence[str]) -> float:
+        """Return the natural log of the probability of a sentence, from `<s>` to `</s>`.
+
+        Raises:
+            WfstAsrError: a word is outside the vocabulary.
+        """
+        ids = []
+        for word in ("<s>", *sentence, "</s>"):
+            if word not in self.word_ids:
+                raise WfstAsrError(f"word '{word}' is not in the vocabulary of the language model")
+            ids.append(self.word_ids[word])
+        return sum(self.log_prob(ids[max(0, i - self.order + 1) : i], ids[i]) for i in range(1, len(ids)))
+
+    @cached_property
+    def _keys(self) -> tuple[NDArray[np.int64], ...]:
+        """For each level, parent * number of words + word of every n-gram: ascending."""
+        levels = zip(self.parents, self.levels, strict=True)
+        return tuple(parent * len(self.words) + level.word for parent, level in levels)
