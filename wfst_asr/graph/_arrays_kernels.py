@@ -1,0 +1,207 @@
+"""Kernels shared by the direct compiler: growing arrays, hash slots, depth-first order, merging of equal states.
+
+A machine here is five arrays: first (S + 1,), and per arc ilabel, olabel, cost, nextstate.  Costs are integers in
+units of 1 / COST_UNITS nats, so that sums telescope exactly and equal means equal.
+"""
+
+import numba
+import numpy as np
+from numba import njit
+
+COST_UNITS = 1024
+NOT_FINAL = np.int32(2**31 - 1)
+
+
+@njit(cache=True, nogil=True)
+def grown(array: np.ndarray, needed: int) -> np.ndarray:
+    """Return `array`, or a copy of at least twice its length if `needed` does not fit."""
+    if needed <= array.shape[0]:
+        return array
+    larger = np.empty(max(needed, 2 * array.shape[0]), array.dtype)
+    larger[: array.shape[0]] = array
+    return larger
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mixed(value: np.uint64) -> np.uint64:
+    """Return a well-mixed hash of 64 bits (the finaliser of splitmix64)."""
+    h = np.uint64(value)
+    h ^= h >> np.uint64(30)
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    h ^= h >> np.uint64(27)
+    h *= np.uint64(0x94D049BB133111EB)
+    h ^= h >> np.uint64(31)
+    return h
+
+
+@njit(cache=True, nogil=True)
+def rehashed(slots: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
+    """Return a table of twice the slots that holds the indices 0..count-1 by the hash of their int64 keys."""
+    larger = np.full(2 * slots.shape[0], -1, np.int32)
+    mask = np.uint64(larger.shape[0] - 1)
+    for index in range(count):
+        at = mixed(np.uint64(keys[index])) & mask
+        while larger[at] >= 0:
+            at = (at + np.uint64(1)) & mask
+        larger[at] = index
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _state_hash(state, first, ilabel, olabel, cost, nextstate, final, rep):  # type: ignore[no-untyped-def]
+    h = mixed(np.uint64(final[state]) + np.uint64(0x9E3779B97F4A7C15))
+    for arc in range(first[state], first[state + 1]):
+        labels = (np.uint64(np.uint32(ilabel[arc])) << np.uint64(32)) | np.uint64(np.uint32(olabel[arc]))
+        rest = (np.uint64(np.uint32(cost[arc])) << np.uint64(32)) | np.uint64(np.uint32(rep[nextstate[arc]]))
+        h = mixed((h + labels) * np.uint64(0x9E3779B97F4A7C15) + rest)
+    return h
+
+
+@njit(cache=True, nogil=True)
+def _same_state(a, b, first, ilabel, olabel, cost, nextstate, final, rep):  # type: ignore[no-untyped-def]
+    if final[a] != final[b] or first[a + 1] - first[a] != first[b + 1] - first[b]:
+        return False
+    shift = first[b] - first[a]
+    for arc in range(first[a], first[a + 1]):
+        other = arc + shift
+        if ilabel[arc] != ilabel[other] or olabel[arc] != olabel[other] or cost[arc] != cost[other]:
+            return False
+        if rep[nextstate[arc]] != rep[nextstate[other]]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def finishing_order(start: int, first: np.ndarray, nextstate: np.ndarray) -> np.ndarray:
+    """Return the states reachable from `start` in the order in which a depth-first search leaves them."""
+    num_states = first.shape[0] - 1
+    cursor = first[:-1].copy()
+    seen = np.zeros(num_states, np.uint8)
+    order = np.empty(num_states, np.int32)
+    stack = np.empty(num_states, np.int32)
+    depth, left = 1, 0
+    stack[0] = start
+    seen[start] = 1
+    while depth > 0:
+        state = stack[depth - 1]
+        if cursor[state] < first[state + 1]:
+            target = nextstate[cursor[state]]
+            cursor[state] += 1
+            if seen[target] == 0:
+                seen[target] = 1
+                stack[depth] = target
+                depth += 1
+        else:
+            order[left] = state
+            left += 1
+            depth -= 1
+    return order[:left].copy()
+
+
+@njit(cache=True, nogil=True)
+def merge_round(  # type: ignore[no-untyped-def]
+    order, first, ilabel, olabel, cost, nextstate, final, rep
+):
+    """Merge states with the same final cost and the same arcs to merged states; return how many were merged.
+
+    `order` visits successors first as far as there are no cycles, so that one round merges all equal suffixes and
+    further rounds only what hangs on cycles.  Merging states with equal arcs is a congruence: it never changes the
+    weighted relation.  Every candidate is compared with its representative, hashes only find it.
+    """
+    size = 1
+    while size < 2 * order.shape[0]:
+        size *= 2
+    slots = np.full(size, -1, np.int32)
+    mask = np.uint64(size - 1)
+    merged = 0
+    for at_order in range(order.shape[0]):
+        state = order[at_order]
+        if rep[state] != state:
+            continue
+        at = _state_hash(state, first, ilabel, olabel, cost, nextstate, final, rep) & mask
+        while True:
+            other = slots[at]
+            if other < 0:
+                slots[at] = state
+                break
+            if _same_state(state, other, first, ilabel, olabel, cost, nextstate, final, rep):
+                rep[state] = other
+                merged += 1
+                break
+            at = (at + np.uint64(1)) & mask
+    for state in range(rep.shape[0]):
+        while rep[rep[state]] != rep[state]:
+            rep[state] = rep[rep[state]]
+    return merged
+
+
+@njit(cache=True, nogil=True)
+def preorder_of_merged(start, first, nextstate, rep):  # type: ignore[no-untyped-def]
+    """Return (new number of each state or -1, number of states, number of arcs) of the merged machine, depth first."""
+    num_states = first.shape[0] - 1
+    new_number = np.full(num_states, -1, np.int32)
+    cursor = first[:-1].copy()
+    stack = np.empty(num_states, np.int32)
+    begin = rep[start]
+    stack[0] = begin
+    new_number[begin] = 0
+    depth, count, arcs = 1, 1, first[begin + 1] - first[begin]
+    while depth > 0:
+        state = stack[depth - 1]
+        if cursor[state] < first[state + 1]:
+            target = rep[nextstate[cursor[state]]]
+            cursor[state] += 1
+            if new_number[target] < 0:
+                new_number[target] = count
+                count += 1
+                arcs += first[target + 1] - first[target]
+                stack[depth] = target
+                depth += 1
+        else:
+            depth -= 1
+    return new_number, count, arcs
+
+
+@njit(cache=True, nogil=True)
+def renumbered(  # type: ignore[no-untyped-def]
+    new_number, count, arcs, first, ilabel, olabel, cost, nextstate, final, rep
+):
+    """Return the merged machine's six arrays in the new numbering."""
+    old_number = np.empty(count, np.int32)
+    for state in range(new_number.shape[0]):
+        if new_number[state] >= 0:
+            old_number[new_number[state]] = state
+    new_first = np.empty(count + 1, np.int64)
+    new_ilabel = np.empty(arcs, ilabel.dtype)
+    new_olabel = np.empty(arcs, olabel.dtype)
+    new_cost = np.empty(arcs, cost.dtype)
+    new_next = np.empty(arcs, np.int32)
+    new_final = np.empty(count, final.dtype)
+    at = 0
+    for number in range(count):
+        state = old_number[number]
+        new_first[number] = at
+        new_final[number] = final[state]
+        for arc in range(first[state], first[state + 1]):
+            new_ilabel[at] = ilabel[arc]
+            new_olabel[at] = olabel[arc]
+            new_cost[at] = cost[arc]
+            new_next[at] = new_number[rep[nextstate[arc]]]
+            at += 1
+    new_first[count] = at
+    return new_first, new_ilabel, new_olabel, new_cost, new_next, new_final
+
+
+@njit(cache=True, nogil=True)
+def log_sum(costs: np.ndarray, begin: int, end: int) -> float:
+    """Return -log(sum(exp(-cost))) of costs[begin:end]."""
+    smallest = costs[begin]
+    for i in range(begin + 1, end):
+        smallest = min(smallest, costs[i])
+    total = 0.0
+    for i in range(begin, end):
+        total += np.exp(smallest - costs[i])
+    return smallest - np.log(total)
+
+
+_ = numba
