@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.features.products import product
 from wfst_asr.features.sphinx_options import SphinxFeatureOptions
 
 LOG_FLOOR = 1e-4
-_CHUNK_FRAMES = 32  # stays in the cache, and below the size at which matrix products start threads
+_CHUNK_FRAMES = 32  # stays in the cache
 
 
 def num_sphinx_frames(num_samples: int, options: SphinxFeatureOptions) -> int:
@@ -51,7 +52,7 @@ def sphinx_mfcc(
     """
     options = options or SphinxFeatureOptions()
     logs = sphinx_log_energies(samples, options, rng=rng)
-    return (logs @ cepstral_matrix(options)).astype(np.float32)
+    return product(logs, cepstral_matrix(options)).astype(np.float32)
 
 
 def sphinx_log_energies(
@@ -95,7 +96,7 @@ def _mel_energies(
         if options.remove_dc:
             windows = windows - windows.mean(axis=1, keepdims=True)
         spectrum = np.fft.rfft(windows * window, options.fft_size)
-        energies[first:last] = (spectrum.real**2 + spectrum.imag**2) @ filters
+        energies[first:last] = product(spectrum.real**2 + spectrum.imag**2, filters)
     return energies
 
 
