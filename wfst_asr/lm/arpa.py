@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,14 @@ _WHITESPACE[list(b" \t\n\r\v\f")] = True
 
 
 def read_arpa(path: str | os.PathLike[str]) -> BackoffModel:
-    """Read an ARPA language model, plain or gzipped, into a BackoffModel with natural logs.
+    r"""Read an ARPA language model, plain or gzipped, into a BackoffModel with natural logs.
 
-    Lines may use tabs or spaces and any line end; text before `\\data\\` is skipped; a missing back-off column
+    Lines may use tabs or spaces and any line end; text before `\data\` is skipped; a missing back-off column
     is a weight of 1.  An n-gram whose history is not listed gets that history with back-off weight 1, told in one
     warning.
 
     Raises:
-        WfstAsrError: no such file, not ARPA, another number of n-grams than the header announces, no `\\end\\`, a field
+        WfstAsrError: no such file, not ARPA, another number of n-grams than the header announces, no `\end\`, a field
             that is not a number, a log probability above 0, an n-gram with a word that has no unigram, an n-gram twice.
     """
     source = Path(path)
@@ -168,8 +169,9 @@ def _find_sections(data: bytes, source: Path) -> tuple[list[_Section], list[int]
             raise WfstAsrError(f"{source}:{line}: '{_text(text)}', expected a count such as 'ngram 1=20000'")
     if not counts or sorted(counts) != list(range(1, len(counts) + 1)):
         raise WfstAsrError(f"{source}:{header_line}: the header has no counts 'ngram 1=...', 'ngram 2=...' and so on")
-    sections, line, line_at = [], header_line, titles[0][0]
-    for (begin, end, title), (following, *_) in zip(titles[1:-1], titles[2:], strict=True):
+    sections: list[_Section] = []
+    line, line_at = header_line, titles[0][0]
+    for (begin, end, title), (following, *_) in pairwise(titles[1:]):
         line += data.count(b"\n", line_at, begin)
         line_at = begin
         match = _SECTION_LINE.fullmatch(title)
@@ -226,8 +228,8 @@ def _read_block(
     if len(bad):
         at = bad[0]
         raise WfstAsrError(
-            f"{source}:{lines[at]}: {num_fields[at]} fields in '{_text(b' '.join(tokens[first[at] :][: num_fields[at]]))}'"
-            f", expected {order + 1} or {order + 2}: log10 probability, {order} word{'s' if order > 1 else ''}, "
+            f"{source}:{lines[at]}: '{_text(b' '.join(tokens[first[at] :][: num_fields[at]]))}' has {num_fields[at]} "
+            f"fields, expected {order + 1} or {order + 2}: log10 probability, {order} word{'s' if order > 1 else ''}, "
             "log10 back-off weight"
         )
     has_backoff = num_fields == order + 2
@@ -247,11 +249,12 @@ def _read_block(
                 if words.setdefault(word, len(words)) != len(words) - 1:
                     raise WfstAsrError(f"{source}:{line}: n-gram '{_text(word)}' comes twice; remove one of the lines")
         ngrams[:, position] = np.fromiter(map(words.__getitem__, spoken), dtype=np.int32, count=len(spoken))
-    row, position = (index[:1] for index in np.nonzero(ngrams < 0))
-    if len(row):
-        fields = tokens[first[row[0]] + 1 :][:order]
+    unknown = np.argwhere(ngrams < 0)
+    if len(unknown):
+        row, at = unknown[0]
+        fields = tokens[first[row] + 1 :][:order].tolist()
         raise WfstAsrError(
-            f"{source}:{lines[row[0]]}: word '{_text(fields[position[0]])}' of the {order}-gram "
+            f"{source}:{lines[row]}: word '{_text(fields[at])}' of the {order}-gram "
             f"'{_text(b' '.join(fields))}' has no unigram; add the unigram or remove the {order}-gram"
         )
     return ngrams, log10_prob, log10_backoff, lines
