@@ -47,10 +47,11 @@ def without_local_epsilons(first, ilabel, olabel, cost, nextstate, inlinable):  
         new_first[state] = count
         depth = 0
         for arc in range(first[state + 1] - 1, first[state] - 1, -1):
-            arc_stack = grown(arc_stack, depth + 1)
-            label_stack = grown(label_stack, depth + 1)
-            cost_stack = grown(cost_stack, depth + 1)
-            hops_stack = grown(hops_stack, depth + 1)
+            if depth == arc_stack.shape[0]:
+                arc_stack = grown(arc_stack, depth + 1)
+                label_stack = grown(label_stack, depth + 1)
+                cost_stack = grown(cost_stack, depth + 1)
+                hops_stack = grown(hops_stack, depth + 1)
             arc_stack[depth], label_stack[depth], cost_stack[depth], hops_stack[depth] = arc, 0, 0, 0
             depth += 1
         while depth > 0:
@@ -64,23 +65,31 @@ def without_local_epsilons(first, ilabel, olabel, cost, nextstate, inlinable):  
                     expand = expand and olabel[k] == 0
             if expand:
                 for k in range(first[target + 1] - 1, first[target] - 1, -1):
-                    arc_stack = grown(arc_stack, depth + 1)
-                    label_stack = grown(label_stack, depth + 1)
-                    cost_stack = grown(cost_stack, depth + 1)
-                    hops_stack = grown(hops_stack, depth + 1)
+                    if depth == arc_stack.shape[0]:
+                        arc_stack = grown(arc_stack, depth + 1)
+                        label_stack = grown(label_stack, depth + 1)
+                        cost_stack = grown(cost_stack, depth + 1)
+                        hops_stack = grown(hops_stack, depth + 1)
                     arc_stack[depth], label_stack[depth] = k, out
                     cost_stack[depth], hops_stack[depth] = so_far + cost[arc], hops + 1
                     depth += 1
                 continue
-            new_ilabel = grown(new_ilabel, count + 1)
-            new_olabel = grown(new_olabel, count + 1)
-            new_cost = grown(new_cost, count + 1)
-            new_next = grown(new_next, count + 1)
+            if count == new_ilabel.shape[0]:
+                new_ilabel = grown(new_ilabel, count + 1)
+                new_olabel = grown(new_olabel, count + 1)
+                new_cost = grown(new_cost, count + 1)
+                new_next = grown(new_next, count + 1)
             new_ilabel[count], new_olabel[count] = ilabel[arc], out
             new_cost[count], new_next[count] = so_far + cost[arc], target
             count += 1
     new_first[num_states] = count
-    return new_first, new_ilabel[:count].copy(), new_olabel[:count].copy(), new_cost[:count].copy(), new_next[:count].copy()
+    return (
+        new_first,
+        new_ilabel[:count].copy(),
+        new_olabel[:count].copy(),
+        new_cost[:count].copy(),
+        new_next[:count].copy(),
+    )
 
 
 @njit(cache=True, nogil=True)

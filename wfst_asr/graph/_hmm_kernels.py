@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL, grown, mixed
+from wfst_asr.graph._arrays_kernels import COST_UNITS, grown, mixed
 
 NO_LOOP = -1
 
@@ -39,7 +39,7 @@ def absorbed_loops(start, first, ilabel, nextstate, final, hmm_last_unit):  # ty
     return loop
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _equal_runs(ilabel, olabel, cost, nextstate, a, b, length):  # type: ignore[no-untyped-def]
     for k in range(length):
         if ilabel[a + k] != ilabel[b + k] or olabel[a + k] != olabel[b + k]:
@@ -61,6 +61,53 @@ def _log_sum_units(cost, begin, end):  # type: ignore[no-untyped-def]
     for i in range(begin, end):
         total += np.exp((smallest - cost[i]) / COST_UNITS)
     return np.int64(np.rint(smallest - np.log(total) * COST_UNITS))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _run_hash(ilabel, olabel, cost, nextstate, at, length, loop_unit):  # type: ignore[no-untyped-def]
+    h = mixed(np.uint64(loop_unit) + np.uint64(0x9E3779B97F4A7C15))
+    for k in range(at, at + length):
+        labels = (np.uint64(np.uint32(ilabel[k])) << np.uint64(32)) | np.uint64(np.uint32(olabel[k]))
+        rest = (np.uint64(np.uint32(cost[k])) << np.uint64(32)) | np.uint64(np.uint32(nextstate[k]))
+        h = mixed((h + labels) * np.uint64(0x9E3779B97F4A7C15) + rest)
+    return h
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _insert_state(slots, h, index):  # type: ignore[no-untyped-def]
+    mask = np.uint64(slots.shape[0] - 1)
+    at = h & mask
+    while slots[at] >= 0:
+        at = (at + np.uint64(1)) & mask
+    slots[at] = index
+
+
+@njit(cache=True, nogil=True)
+def _rehash_states(slots, hashes, count):  # type: ignore[no-untyped-def]
+    larger = np.full(2 * slots.shape[0], -1, np.int32)
+    for index in range(count):
+        _insert_state(larger, hashes[index], index)
+    return larger
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _find_state(  # type: ignore[no-untyped-def]
+    slots, hashes, h, loop, loop_unit, begin, count, num_old, ilabel, olabel, cost, nextstate, run, length
+):
+    mask = np.uint64(slots.shape[0] - 1)
+    at = h & mask
+    while slots[at] >= 0:
+        index = slots[at]
+        if hashes[index] == h:
+            state = num_old + index
+            if (
+                loop[state] == loop_unit
+                and count[state] == length
+                and _equal_runs(ilabel, olabel, cost, nextstate, begin[state], run, length)
+            ):
+                return state
+        at = (at + np.uint64(1)) & mask
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -100,7 +147,25 @@ def expand_hmms(  # type: ignore[no-untyped-def]
     s_cost = np.empty(4096, np.int32)
     s_next = np.empty(4096, np.int32)
 
+    longest = np.int64(1)
+    for hmm in range(hmm_first.shape[0] - 1):
+        longest = max(longest, hmm_first[hmm + 1] - hmm_first[hmm])
+
     for state in range(num_old):
+        # no arc becomes more than a state and two arcs for each unit of its HMM
+        more_arcs = num_arcs + 2 * (longest + 1) * (first[state + 1] - first[state])
+        if more_arcs > new_ilabel.shape[0]:
+            new_ilabel = grown(new_ilabel, more_arcs)
+            new_olabel = grown(new_olabel, more_arcs)
+            new_cost = grown(new_cost, more_arcs)
+            new_next = grown(new_next, more_arcs)
+        more_states = num_states + (longest + 1) * (first[state + 1] - first[state])
+        if more_states > begin.shape[0]:
+            begin, count, loop = grown(begin, more_states), grown(count, more_states), grown(loop, more_states)
+        if more_states - num_old > hashes.shape[0]:
+            hashes = grown(hashes, more_states - num_old)
+        while 2 * (more_states - num_old) > slots.shape[0]:
+            slots = _rehash_states(slots, hashes, num_states - num_old)
         used = 0
         depth = 0  # units of the common beginning that were read
         low[0], high[0], at[0] = first[state], first[state + 1], first[state]
@@ -151,24 +216,26 @@ def expand_hmms(  # type: ignore[no-untyped-def]
                         c_cost, c_next = np.int32(unit_enter_cost[hmm_unit[last]]), target
                     while position >= hmm_first[hmm] + depth:
                         loop_unit = hmm_unit[position]
-                        new_ilabel = grown(new_ilabel, num_arcs + 1)
-                        new_olabel = grown(new_olabel, num_arcs + 1)
-                        new_cost = grown(new_cost, num_arcs + 1)
-                        new_next = grown(new_next, num_arcs + 1)
                         new_ilabel[num_arcs], new_olabel[num_arcs] = c_ilabel, 0
                         new_cost[num_arcs], new_next[num_arcs] = c_cost, c_next
-                        if 2 * (num_states - num_old + 1) > slots.shape[0]:
-                            slots = _rehash_states(slots, hashes, num_states - num_old)
                         h = _run_hash(new_ilabel, new_olabel, new_cost, new_next, num_arcs, 1, loop_unit)
                         found = _find_state(
-                            slots, hashes, h, loop, loop_unit, begin, count, num_old,
-                            new_ilabel, new_olabel, new_cost, new_next, num_arcs, 1,
+                            slots,
+                            hashes,
+                            h,
+                            loop,
+                            loop_unit,
+                            begin,
+                            count,
+                            num_old,
+                            new_ilabel,
+                            new_olabel,
+                            new_cost,
+                            new_next,
+                            num_arcs,
+                            1,
                         )
                         if found < 0:
-                            begin = grown(begin, num_states + 1)
-                            count = grown(count, num_states + 1)
-                            loop = grown(loop, num_states + 1)
-                            hashes = grown(hashes, num_states - num_old + 1)
                             begin[num_states], count[num_states], loop[num_states] = num_arcs, 1, loop_unit
                             hashes[num_states - num_old] = h
                             _insert_state(slots, h, num_states - num_old)
@@ -194,10 +261,6 @@ def expand_hmms(  # type: ignore[no-untyped-def]
             # the group is complete: make its state, or find an equal one
             begin_of_run = scratch_begin[depth]
             length = used - begin_of_run
-            new_ilabel = grown(new_ilabel, num_arcs + length)
-            new_olabel = grown(new_olabel, num_arcs + length)
-            new_cost = grown(new_cost, num_arcs + length)
-            new_next = grown(new_next, num_arcs + length)
             for k in range(length):
                 new_ilabel[num_arcs + k] = s_ilabel[begin_of_run + k]
                 new_olabel[num_arcs + k] = s_olabel[begin_of_run + k]
@@ -209,18 +272,24 @@ def expand_hmms(  # type: ignore[no-untyped-def]
                 num_arcs += length
                 break
             loop_unit = hmm_unit[hmm_first[np.int64(ilabel[low[depth]]) - 1] + depth - 1]
-            if 2 * (num_states - num_old + 1) > slots.shape[0]:
-                slots = _rehash_states(slots, hashes, num_states - num_old)
             h = _run_hash(new_ilabel, new_olabel, new_cost, new_next, num_arcs, length, loop_unit)
             found = _find_state(
-                slots, hashes, h, loop, loop_unit, begin, count, num_old,
-                new_ilabel, new_olabel, new_cost, new_next, num_arcs, length,
+                slots,
+                hashes,
+                h,
+                loop,
+                loop_unit,
+                begin,
+                count,
+                num_old,
+                new_ilabel,
+                new_olabel,
+                new_cost,
+                new_next,
+                num_arcs,
+                length,
             )
             if found < 0:
-                begin = grown(begin, num_states + 1)
-                count = grown(count, num_states + 1)
-                loop = grown(loop, num_states + 1)
-                hashes = grown(hashes, num_states - num_old + 1)
                 begin[num_states], count[num_states], loop[num_states] = num_arcs, length, loop_unit
                 hashes[num_states - num_old] = h
                 _insert_state(slots, h, num_states - num_old)
@@ -244,53 +313,3 @@ def expand_hmms(  # type: ignore[no-untyped-def]
             position += 1
     new_first[num_states] = position
     return new_first, out_ilabel, out_olabel, out_cost, out_next, loop[:num_states].copy()
-
-
-@njit(cache=True, nogil=True)
-def _run_hash(ilabel, olabel, cost, nextstate, at, length, loop_unit):  # type: ignore[no-untyped-def]
-    h = mixed(np.uint64(loop_unit) + np.uint64(0x9E3779B97F4A7C15))
-    for k in range(at, at + length):
-        labels = (np.uint64(np.uint32(ilabel[k])) << np.uint64(32)) | np.uint64(np.uint32(olabel[k]))
-        rest = (np.uint64(np.uint32(cost[k])) << np.uint64(32)) | np.uint64(np.uint32(nextstate[k]))
-        h = mixed((h + labels) * np.uint64(0x9E3779B97F4A7C15) + rest)
-    return h
-
-
-@njit(cache=True, nogil=True)
-def _insert_state(slots, h, index):  # type: ignore[no-untyped-def]
-    mask = np.uint64(slots.shape[0] - 1)
-    at = h & mask
-    while slots[at] >= 0:
-        at = (at + np.uint64(1)) & mask
-    slots[at] = index
-
-
-@njit(cache=True, nogil=True)
-def _rehash_states(slots, hashes, count):  # type: ignore[no-untyped-def]
-    larger = np.full(2 * slots.shape[0], -1, np.int32)
-    for index in range(count):
-        _insert_state(larger, hashes[index], index)
-    return larger
-
-
-@njit(cache=True, nogil=True)
-def _find_state(  # type: ignore[no-untyped-def]
-    slots, hashes, h, loop, loop_unit, begin, count, num_old, ilabel, olabel, cost, nextstate, run, length
-):
-    mask = np.uint64(slots.shape[0] - 1)
-    at = h & mask
-    while slots[at] >= 0:
-        index = slots[at]
-        if hashes[index] == h:
-            state = num_old + index
-            if (
-                loop[state] == loop_unit
-                and count[state] == length
-                and _equal_runs(ilabel, olabel, cost, nextstate, begin[state], run, length)
-            ):
-                return state
-        at = (at + np.uint64(1)) & mask
-    return -1
-
-
-_ = NOT_FINAL

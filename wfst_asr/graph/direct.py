@@ -47,7 +47,9 @@ class WindowHmms:
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.hmm_first) < 1):
-            raise WfstAsrError("an HMM has no emitting state; the direct compiler needs at least one, use the OpenFst path")
+            raise WfstAsrError(
+                "an HMM has no emitting state; the direct compiler needs at least one, use the OpenFst path"
+            )
 
 
 Report = Callable[[str, Step | None], None]
@@ -102,9 +104,7 @@ def _compact(m: Machine, rep: NDArray[np.int32]) -> Machine:
     from wfst_asr.graph import _arrays_kernels as kernels
 
     new_number, count, arcs = kernels.preorder_of_merged(m.start, m.first, m.nextstate, rep)
-    arrays = kernels.renumbered(
-        new_number, count, arcs, m.first, m.ilabel, m.olabel, m.cost, m.nextstate, m.final, rep
-    )
+    arrays = kernels.renumbered(new_number, count, arcs, m.first, m.ilabel, m.olabel, m.cost, m.nextstate, m.final, rep)
     return Machine(*arrays)
 
 
@@ -142,9 +142,7 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> tuple[ArcTable, int]
     keep = new_number >= 0
     new_loop = np.empty(count, dtype=np.int32)
     new_loop[new_number[keep]] = loop[keep]
-    m = Machine(
-        *arrays.renumbered(new_number, count, num_arcs, first, ilabel, olabel, cost, nextstate, final, rep)
-    )
+    m = Machine(*arrays.renumbered(new_number, count, num_arcs, first, ilabel, olabel, cost, nextstate, final, rep))
     del first, ilabel, olabel, cost, nextstate, rep, new_number
     loop_cost = hmms.unit_loop_cost.astype(np.float32)
     first, ilabel, olabel, float_cost, nextstate = epsilons.with_self_loops(
