@@ -76,5 +76,7 @@ def read_codebooks(
     variance = read_gaussian_parameters(variances, what="variances")
     shapes = [array.shape for array in mean], [array.shape for array in variance]
     if shapes[0] != shapes[1]:
-        raise WfstAsrError(f"{variances}: shapes {shapes[1]} differ from {shapes[0]} of {means}; take both of one model")
+        raise WfstAsrError(
+            f"{variances}: shapes {shapes[1]} differ from {shapes[0]} of {means}; take both of one model"
+        )
     return Codebooks(mean, tuple(np.maximum(array, np.float32(variance_floor)) for array in variance))

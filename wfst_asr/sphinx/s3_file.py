@@ -26,7 +26,9 @@ class S3Reader:
         if not data.startswith(b"s3\n") or end < 0:
             raise self.reader.error(f"not {what}: it begins with {data[:8]!r}; expected b's3\\n' and a header")
         self.header = dict(
-            line.split(maxsplit=1) for line in data[3:end].decode("ascii", "replace").splitlines() if len(line.split()) > 1
+            line.split(maxsplit=1)
+            for line in data[3:end].decode("ascii", "replace").splitlines()
+            if len(line.split()) > 1
         )
         self.reader.skip(end + len(b"endhdr\n"), "the header")
         mark = self.reader.take("<u4", 1, "the byte-order mark")

@@ -58,7 +58,9 @@ def read_sendump(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     if rows != densities or columns < senones:
         raise reader.error(f"{rows} rows of {columns}; expected {densities} rows of at least {senones}")
     if min(streams, densities, senones) <= 0 or not log_base > 1.0:
-        raise reader.error("a count of the sendump is not positive, or its log base is not above 1; the file is damaged")
+        raise reader.error(
+            "a count of the sendump is not positive, or its log base is not above 1; the file is damaged"
+        )
     values = reader.take("u1", 16 if clusters else 0, "the cluster values")
     row_bytes = (columns + 1) // 2 if clusters else columns
     ids = reader.take("u1", streams * densities * row_bytes, "the weights").reshape(streams, densities, row_bytes)
