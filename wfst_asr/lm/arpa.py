@@ -245,8 +245,8 @@ def _read_block(
     for position in range(order):
         spoken = tokens[first + 1 + position].tolist()
         if order == 1:
-            for word, line in zip(spoken, lines.tolist(), strict=True):
-                if words.setdefault(word, len(words)) != len(words) - 1:
+            for number, (word, line) in enumerate(zip(spoken, lines.tolist(), strict=True), start=len(words)):
+                if words.setdefault(word, number) != number:
                     raise WfstAsrError(f"{source}:{line}: n-gram '{_text(word)}' comes twice; remove one of the lines")
         ngrams[:, position] = np.fromiter(map(words.__getitem__, spoken), dtype=np.int32, count=len(spoken))
     unknown = np.argwhere(ngrams < 0)
