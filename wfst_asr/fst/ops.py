@@ -1,0 +1,124 @@
+"""Operations on machines that OpenFst has not in the form that graph compilation needs.
+
+All take a pynini.Fst or an ArcTable, change neither, and return an ArcTable.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pynini
+import pywrapfst
+
+from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.convert import from_pynini, to_pynini
+
+Machine = pynini.Fst | ArcTable
+DELTA = 1.0 / 1024.0
+
+
+def as_table(machine: Machine) -> ArcTable:
+    """Return the machine as arrays."""
+    return machine if isinstance(machine, ArcTable) else from_pynini(machine)
+
+
+def as_fst(machine: Machine) -> pynini.Fst:
+    """Return the machine as an OpenFst vector FST; a pynini.Fst is copied."""
+    return to_pynini(machine) if isinstance(machine, ArcTable) else machine.copy()
+
+
+def compose(left: Machine, right: Machine) -> ArcTable:
+    """Compose two transducers, left o right, and keep what lies on a path to a final state.
+
+    The output labels of `left` are sorted and looked up by binary search for every arc of `right` (Kaldi's
+    `fsttablecompose` uses a table instead); linear in the size of the result up to that logarithm.
+
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> left = arc_table(2, [(0, 1, 1, 2, 0.5)], finals={1: 0.0})
+    >>> right = arc_table(2, [(0, 1, 2, 3, 0.25)], finals={1: 0.0})
+    >>> compose(left, right).arcs.tolist()
+    [(1, 3, 0.75, 1)]
+    """
+    first = as_fst(left).arcsort("olabel")
+    second = as_fst(right).arcsort("ilabel")
+    return from_pynini(pynini.compose(first, second, connect=True))
+
+
+def connect(machine: Machine) -> ArcTable:
+    """Keep the states and arcs that lie on a path from the start to a final state."""
+    return from_pynini(as_fst(machine).connect())
+
+
+def arcsort(machine: Machine, *, by: str = "ilabel") -> ArcTable:
+    """Sort every state's arcs by `by` ("ilabel" or "olabel")."""
+    return from_pynini(as_fst(machine).arcsort(by))
+
+
+def minimize_encoded(machine: Machine, *, delta: float = DELTA) -> ArcTable:
+    """Merge states with equal futures, without moving costs or labels along paths (Kaldi `fstminimizeencoded`).
+
+    Costs are rounded to multiples of `delta`; then (input, output, cost) is one symbol and the machine an acceptor,
+    which is minimised and decoded.  Plain OpenFst `minimize` would push costs and labels first.
+
+    Args:
+        machine: any transducer; it need not be deterministic.
+        delta: the unit of costs in nats.
+
+    Returns:
+        An equivalent machine with the same paths, their costs rounded arc by arc.
+
+    O(E log V), Hopcroft (1971); linear for acyclic machines.
+
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> tails = arc_table(4, [(0, 1, 1, 1, 0.0), (0, 2, 2, 2, 0.0), (1, 3, 3, 3, 0.1), (2, 3, 3, 3, 0.1)],
+    ...                   finals={3: 0.0})
+    >>> minimize_encoded(tails).num_states
+    3
+    """
+    fst = to_pynini(quantized(as_table(machine), delta=delta))
+    encoder = pywrapfst.EncodeMapper(fst.arc_type(), encode_labels=True, encode_weights=True)
+    fst.encode(encoder)
+    fst.minimize(allow_nondet=True)
+    fst.decode(encoder)
+    return from_pynini(fst)
+
+
+def quantized(table: ArcTable, *, delta: float = DELTA) -> ArcTable:
+    """Round all costs to multiples of `delta`."""
+    arcs = table.arcs.copy()
+    arcs["cost"] = np.floor(arcs["cost"] / np.float32(delta) + np.float32(0.5)) * np.float32(delta)
+    final = np.floor(table.final_cost / np.float32(delta) + np.float32(0.5)) * np.float32(delta)
+    return ArcTable(table.start, table.first_arc, arcs, final)
+
+
+def remove_disambig_symbols(machine: Machine, disambig: Iterable[int]) -> ArcTable:
+    """Turn the disambiguation symbols on the input side into epsilons (rds; Kaldi `fstrmsymbols`).
+
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> remove_disambig_symbols(arc_table(1, [(0, 0, 9, 4, 0.0)], finals={0: 0.0}), [9]).arcs["ilabel"].tolist()
+    [0]
+    """
+    table = as_table(machine)
+    arcs = table.arcs.copy()
+    arcs["ilabel"][np.isin(arcs["ilabel"], np.fromiter(disambig, dtype=np.int32))] = 0
+    return ArcTable(table.start, table.first_arc, arcs, table.final_cost)
+
+
+def remove_eps_local(machine: Machine) -> ArcTable:
+    """Remove epsilons only where the machine does not grow (Kaldi `fstrmepslocal`).
+
+    An arc and one that follows it become one arc where at most one of the two has an input label and at most one an
+    output label, and where the state between them has one arc in or one arc out.  The machine is connected after.
+
+    Linear in the size of the machine; full epsilon removal can square it.
+
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> chain = arc_table(3, [(0, 1, 5, 0, 0.5), (1, 2, 0, 7, 0.25)], finals={2: 0.0})
+    >>> remove_eps_local(chain).arcs.tolist()
+    [(5, 7, 0.75, 1)]
+    """
+    from wfst_asr.fst._epsilon_kernels import local_epsilon_removal
+
+    table = connect(machine)  # a dead cycle of epsilons would be followed for ever
+    if table.num_states == 0:
+        return table
+    return connect(local_epsilon_removal(table))
