@@ -1,0 +1,80 @@
+"""Kernels that choose a frame's pruning cutoff, with Kaldi's meaning of beam, max_active, min_active and beam_delta."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_BINS = 512
+
+
+@njit(cache=True, nogil=True)
+def best_token(cost: Any, count: int) -> int:
+    """Return the slot of the lowest cost, the first among equals; 0 if there is none."""
+    best = 0
+    lowest = cost[0]
+    for i in range(1, count):
+        if cost[i] < lowest:
+            lowest = cost[i]
+            best = i
+    return best
+
+
+@njit(cache=True, nogil=True)
+def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> Any:
+    """Return the cost with exactly `rank` costs before it in rising order if it is at most `high`, else infinity.
+
+    `low` must be the lowest cost.  One histogram of the range, then a selection inside the bin that holds the rank.
+    """
+    top = low
+    for i in range(count):
+        if cost[i] <= high and cost[i] > top:
+            top = cost[i]
+    histogram = np.zeros(_BINS + 1, np.int64)
+    factor = np.float32(0.0)
+    if top > low:
+        factor = np.float32(_BINS) / (top - low)
+        if not factor < np.inf:
+            factor = np.float32(0.0)
+    for i in range(count):
+        if cost[i] <= high:
+            histogram[min(int((cost[i] - low) * factor), _BINS)] += 1
+    before, found = 0, 0
+    while found <= _BINS and before + histogram[found] <= rank:
+        before += histogram[found]
+        found += 1
+    if found > _BINS:
+        return np.float32(np.inf)
+    inside = np.empty(histogram[found], np.float32)
+    k = 0
+    for i in range(count):
+        if cost[i] <= high and min(int((cost[i] - low) * factor), _BINS) == found:
+            inside[k] = cost[i]
+            k += 1
+    return np.partition(inside, rank - before)[rank - before]
+
+
+@njit(cache=True, nogil=True)
+def pruning_cutoff(
+    cost: Any, count: int, best: Any, beam: Any, max_active: int, min_active: int, beam_delta: Any
+) -> tuple[Any, Any, bool]:
+    """Return the cost above which tokens are not expanded, the beam for the next frame, and if max_active decided.
+
+    Kaldi: `LatticeFasterDecoder::GetCutoff`.
+    """
+    beam_cutoff = best + beam
+    infinite = np.float32(np.inf)
+    if count > max_active:
+        limit = smallest_within(cost, count, max_active, best, beam_cutoff)
+        if limit < beam_cutoff:
+            return limit, np.float32(limit - best + beam_delta), True
+    if count <= min_active:
+        return infinite, infinite, False
+    within = 0
+    for i in range(count):
+        if cost[i] <= beam_cutoff:
+            within += 1
+            if within > min_active:
+                return beam_cutoff, beam, False
+    looser = smallest_within(cost, count, min_active, best, infinite)
+    return looser, np.float32(looser - best + beam_delta), False

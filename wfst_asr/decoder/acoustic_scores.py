@@ -1,0 +1,72 @@
+"""Acoustic scores at the door: any (T, P) array of log likelihoods, checked once.
+
+A score is a natural-log likelihood (or posterior over prior), higher is better.  Minus infinity says that a column is
+impossible at a frame and makes its arcs infinitely costly; NaN and plus infinity are errors.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.errors import WfstAsrError
+
+Scores = NDArray[np.float32]
+
+
+def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first_frame: int = 0) -> Scores:
+    """Return acoustic scores as a C-contiguous (T, P) array of float32, without a copy where they are one.
+
+    Args:
+        scores: anything that NumPy reads without being told how: arrays, lists, `__array__` (torch tensors on the CPU),
+            `__dlpack__`.
+        num_columns: columns that the graph expects.
+        column_names: what a column is, for the message.
+        first_frame: number of the first row, for messages about a chunk of a stream.
+
+    Raises:
+        WfstAsrError: not numbers, not two-dimensional, another number of columns, NaN or plus infinity.
+
+    >>> check_scores([[0.0, -1.0]], 2).shape
+    (1, 2)
+    >>> check_scores([[0.0, float("nan")]], 2)
+    Traceback (most recent call last):
+        ...
+    wfst_asr.errors.WfstAsrError: scores at frame 0, column 1: nan, expected a number below infinity; check the model ...
+    """
+    array = _as_array(scores)
+    if array.ndim != 2:
+        raise WfstAsrError(f"scores of shape {array.shape}, expected (frames, columns)")
+    if array.shape[1] != num_columns:
+        told = f" ({column_names})" if column_names else ""
+        raise WfstAsrError(
+            f"scores have {array.shape[1]} columns, but the graph expects {num_columns}{told}; "
+            "take the model that the graph was compiled for"
+        )
+    if array.dtype.kind not in "fiu":
+        raise WfstAsrError(f"scores of type {array.dtype}, expected floating-point numbers")
+    checked = np.ascontiguousarray(array, dtype=np.float32)
+    # np.max hands a NaN on, so one fast pass finds the frames to look at
+    suspects = np.flatnonzero(~(np.max(checked, axis=1, initial=-np.inf) < np.inf))
+    if suspects.size:
+        frame = int(suspects[0])
+        column = int(np.flatnonzero(~(checked[frame] < np.inf))[0])
+        raise WfstAsrError(
+            f"scores at frame {first_frame + frame}, column {column}: {checked[frame, column]}, expected a number below "
+            "infinity; check the model and its input for overflow"
+        )
+    return checked
+
+
+def _as_array(scores: Any) -> NDArray[Any]:
+    if isinstance(scores, np.ndarray):
+        return scores
+    detach = getattr(scores, "detach", None)
+    if callable(detach):
+        scores = detach()
+    try:
+        if not hasattr(scores, "__array__") and hasattr(scores, "__dlpack__"):
+            return np.from_dlpack(scores)
+        return np.asarray(scores)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise WfstAsrError(f"scores of type {type(scores).__name__} cannot be read as an array: {error}") from error

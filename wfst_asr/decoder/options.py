@@ -1,0 +1,51 @@
+"""DecodeOptions: the dials of the search, with Kaldi's names and meaning."""
+
+import math
+from dataclasses import dataclass
+
+from wfst_asr.errors import WfstAsrError
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """Dials of the beam search (Kaldi: `LatticeFasterDecoderConfig`).
+
+    Attributes:
+        beam: tokens worse than the frame's best by more than this cost are dropped; infinity searches exactly.
+        max_active: at most about this many tokens are expanded a frame; None for no limit.
+        min_active: at least this many are expanded, beam or not.
+        beam_delta: added to the beam that max_active or min_active imply, for the frame that follows.
+        acoustic_scale: factor on the scores; None takes the graph's manifest's, or 1 where it has none.
+
+    Raises:
+        WfstAsrError: a value out of range.
+
+    >>> DecodeOptions(beam=10.0).max_active
+    7000
+    """
+
+    beam: float = 13.0
+    max_active: int | None = 7000
+    min_active: int = 200
+    beam_delta: float = 0.5
+    acoustic_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.beam > 0:
+            raise WfstAsrError(f"beam {self.beam}, expected a number above 0; usual are 8 to 16")
+        if self.max_active is not None and self.max_active < 1:
+            raise WfstAsrError(f"max_active {self.max_active}, expected at least 1, or None for no limit")
+        if self.min_active < 0:
+            raise WfstAsrError(f"min_active {self.min_active}, expected 0 or more")
+        if self.max_active is not None and self.min_active > self.max_active:
+            raise WfstAsrError(f"min_active {self.min_active} is above max_active {self.max_active}; lower it")
+        if not self.beam_delta > 0:
+            raise WfstAsrError(f"beam_delta {self.beam_delta}, expected a number above 0; usual is 0.5")
+        scale = self.acoustic_scale
+        if scale is not None and not (scale > 0 and math.isfinite(scale)):
+            raise WfstAsrError(f"acoustic_scale {scale}, expected a number above 0")
+
+
+def exact_options(*, acoustic_scale: float | None = None) -> DecodeOptions:
+    """Return the dials with which the beam search prunes nothing."""
+    return DecodeOptions(beam=math.inf, max_active=None, min_active=0, acoustic_scale=acoustic_scale)
