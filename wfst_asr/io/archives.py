@@ -223,14 +223,14 @@ def _read_text(file: BinaryIO, path: Path, key: str, kind: str) -> NDArray[Any]:
     try:
         if kind == INTEGERS:
             return np.array([int(item) for item in line.split()], dtype=np.int32)
+        if not line.lstrip().startswith(b"["):
+            raise ValueError
         while b"]" not in line:
             more = file.readline()
             if not more:
                 raise WfstAsrError(f"{path}: the archive ends in the middle of '{key}'; make it again")
             line += more
-        opening, _, body = line.decode("ascii").partition("[")
-        if opening.strip():
-            raise ValueError
+        body = line.decode("ascii").partition("[")[2]
         rows = [[float(item) for item in row.split()] for row in body.split("]")[0].split("\n") if row.strip()]
         matrix = np.array(rows, dtype=np.float32)
     except ValueError as error:
