@@ -78,7 +78,7 @@ def extract(data_dir: Path, output: Path, compress: bool, as_json: bool, **choic
 
         some = ", ".join(empty[:3]) + (" ..." if len(empty) > 3 else "")
         warnings.warn(
-            f"{len(empty)} utterances shorter than a frame were left out: {some}", WfstAsrWarning, stacklevel=2
+            f"utterances shorter than a frame were left out, {len(empty)}: {some}", WfstAsrWarning, stacklevel=2
         )
     result = {
         "kind": choices["kind"],
