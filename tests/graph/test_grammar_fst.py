@@ -187,7 +187,9 @@ def test_sentence_marks_are_never_labels():
 def test_words_outside_the_symbols_are_dropped_with_one_warning():
     model = random_model(np.random.default_rng(2), num_words=4)
     words = SymbolTable({name: i for name, i in symbols_of(model).items() if name not in ("w1", "w3")})
-    with pytest.warns(WfstAsrWarning, match=r"\d+ n-grams were dropped: .*2 words outside .*\('w1', 'w3'\)") as record:
+    with pytest.warns(
+        WfstAsrWarning, match=r"\d+ of \d+ n-grams were dropped: .* 2 are outside .*\('w1', 'w3'\)"
+    ) as record:
         arcs = grammar_arcs(model, words)
     assert len(record) == 1
     used = set(arcs.table.arcs["ilabel"].tolist())
@@ -209,7 +211,7 @@ def test_n_grams_with_marks_out_of_place_are_dropped(tmp_path):
         "\\data\\\nngram 1=3\nngram 2=3\n\n\\1-grams:\n-1 <s> -0.5\n-1 </s>\n-1 a -0.25\n\n"
         "\\2-grams:\n-0.5 <s> a\n-0.5 a <s>\n-0.5 </s> a\n\n\\end\\\n"
     )
-    with pytest.warns(WfstAsrWarning, match="2 n-grams were dropped"):
+    with pytest.warns(WfstAsrWarning, match="2 of 6 n-grams were dropped: they have"):
         arcs = grammar_arcs(read_arpa(tmp_path / "lm.arpa"), SymbolTable.from_names(["a", "#0"]))
     assert arcs.table.num_arcs == 3  # <s> a, <s> backing off, a from the empty history
     assert arcs.table.num_states == 2

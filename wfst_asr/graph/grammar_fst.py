@@ -55,7 +55,16 @@ def grammar_fst(
     sentence_start: str = "<s>",
     sentence_end: str = "</s>",
 ) -> pynini.Fst:
-    """Compile G from a back-off model; arguments, labels and errors as `grammar_arcs`."""
+    """Compile G from a back-off model; arguments, labels and errors as `grammar_arcs`.
+
+    >>> from wfst_asr.lm.assemble import NGramRows, assemble_model
+    >>> unigrams = NGramRows(np.array([[0], [1], [2]], np.int32), np.array([-99, -1, -0.5]), np.array([-0.25, 0, 0]))
+    >>> bigrams = NGramRows(np.array([[0, 2]], np.int32), np.array([-0.125]), np.zeros(1))
+    >>> model = assemble_model(["<s>", "</s>", "yes"], [unigrams, bigrams]).model
+    >>> g = grammar_fst(model, {"<eps>": 0, "yes": 1, "#0": 2})
+    >>> [line.split() for line in g.print().splitlines()]  # state 1 is <s>, state 0 the empty history
+    [['1', '0', '1', '1', '0.125'], ['1', '0', '2', '0', '0.25'], ['0', '0', '1', '1', '0.5'], ['0', '1']]
+    """
     return to_pynini(
         grammar_arcs(
             model, words, backoff_symbol=backoff_symbol, sentence_start=sentence_start, sentence_end=sentence_end
@@ -171,9 +180,13 @@ def grammar_arcs(
     if num_dropped:
         outside = [w for w in model.words if not words.get(w) and w not in (sentence_start, sentence_end)]
         examples = ", ".join(f"'{w}'" for w in outside[:3]) + (", ..." if len(outside) > 3 else "")
-        told = f"{len(outside)} words outside the word symbols ({examples}) or with" if outside else "with"
+        reason = (
+            f"of the model's {len(model.words)} words, {len(outside)} are outside the word symbols ({examples})"
+            if outside
+            else f"they have '{sentence_start}' or '{sentence_end}' inside"
+        )
         warnings.warn(
-            f"{num_dropped} n-grams were dropped: n-grams with {told} '{sentence_start}' or '{sentence_end}' inside",
+            f"{num_dropped} of {len(word) - 1} n-grams were dropped: {reason}",
             WfstAsrWarning,
             stacklevel=2,
         )

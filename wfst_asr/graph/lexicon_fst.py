@@ -52,7 +52,13 @@ def lexicon_fst(
     position_dependent: bool = False,
     silence: SilenceProbs | None = None,
 ) -> pynini.Fst:
-    """Compile L; arguments, labels and errors as `lexicon_arcs` and `LexiconOptions`."""
+    """Compile L; arguments, labels and errors as `lexicon_arcs` and `LexiconOptions`.
+
+    >>> phones, words = {"<eps>": 0, "SIL": 1, "N": 2, "OW": 3}, {"<eps>": 0, "no": 1}
+    >>> l = lexicon_fst(Lexicon.from_pairs([("no", "N OW")]), phones, words, disambiguate=False, silence_prob=0)
+    >>> [line.split() for line in l.print().splitlines()]
+    [['0', '1', '2', '1'], ['0'], ['1', '0', '3', '0']]
+    """
     options = LexiconOptions(silence_prob, optional_silence, disambiguate, position_dependent)
     return to_pynini(lexicon_arcs(lexicon, phones, words, options, silence=silence))
 
