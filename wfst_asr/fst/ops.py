@@ -3,12 +3,15 @@
 All take a pynini.Fst or an ArcTable, change neither, and return an ArcTable.
 """
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pynini
 import pywrapfst
 
+from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.convert import from_pynini, to_pynini
 
@@ -24,6 +27,31 @@ def as_table(machine: Machine) -> ArcTable:
 def as_fst(machine: Machine) -> pynini.Fst:
     """Return the machine as an OpenFst vector FST; a pynini.Fst is copied."""
     return to_pynini(machine) if isinstance(machine, ArcTable) else machine.copy()
+
+
+def read_fst(path: str | os.PathLike[str], *, remedy: str = "give the path of an OpenFst file") -> pynini.Fst:
+    """Read an OpenFst file of any type with tropical weights, without its symbol tables.
+
+    Raises:
+        WfstAsrError: no such file, not an OpenFst file, another semiring, or a damaged file.
+    """
+    name = Path(path)
+    try:
+        with name.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise WfstAsrError(f"{name}: cannot be read ({error.strerror}); {remedy}") from error
+    if head[:4] != b"\xd6\xfd\xb2\x7e":
+        raise WfstAsrError(f"{name}: not an OpenFst file; {remedy}")
+    try:
+        fst = pynini.Fst.read(str(name))
+    except pywrapfst.FstIOError as error:
+        raise WfstAsrError(f"{name}: damaged or of an unknown kind of FST; {remedy}") from error
+    if fst.arc_type() != "standard":
+        raise WfstAsrError(f"{name}: arc type '{fst.arc_type()}', expected 'standard' (tropical weights); {remedy}")
+    fst.set_input_symbols(None)
+    fst.set_output_symbols(None)
+    return fst
 
 
 def compose(left: Machine, right: Machine) -> ArcTable:
