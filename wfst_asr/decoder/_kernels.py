@@ -6,15 +6,15 @@ A hash table finds the token of a state: an entry is (address << 32 | trace inde
 index lies before the frame that is being made, so that the table is never cleared between frames.
 """
 
-# ruff: noqa: D103
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from wfst_asr.decoder._prefetch import prefetch
+from wfst_asr.decoder._prefetch import prefetch as _prefetch
 from wfst_asr.decoder._pruning import best_token, pruning_cutoff
 
+prefetch: Any = _prefetch
 NO_ARC = np.uint32(0xFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _AHEAD = 6  # tokens between a prefetch and its use
@@ -89,7 +89,7 @@ def _reach(
                 if last == target >> shift and frontier.link[slot] == _IN_NO_LIST:
                     if cost >= old - _CYCLE_GAIN:
                         return count
-                    _enlist(frontier, np.int64(slot), last)
+                    _enlist(frontier, int(slot), last)
                 frontier.cost[slot] = cost
                 trace.previous[index] = previous
                 trace.arc[index] = arc
@@ -132,7 +132,7 @@ def _emit(
         if cost > cutoff:
             i += 1
             continue
-        at = np.int64(old.target[i] & address_mask)
+        at = int(old.target[i] & address_mask)
         emitting = np.int64(words[at + 2])
         if count + emitting + 1 > capacity:
             break
@@ -176,7 +176,7 @@ def _epsilon_step(
     for code in range(1, len(frontier.head)):
         while frontier.head[code] >= 0:
             slot = frontier.head[code]
-            at = np.int64(frontier.target[slot] & address_mask)
+            at = int(frontier.target[slot] & address_mask)
             epsilons = np.int64(words[at + 3])
             if count + epsilons > capacity:
                 return count, expanded, False
@@ -321,7 +321,7 @@ def advance_search(
         next_base = base + count
         # the best token's arcs alone, for an early cutoff
         next_cutoff = np.float32(np.inf)
-        at = np.int64(frontier.target[best_slot] & ((np.uint32(1) << shift) - np.uint32(1)))
+        at = int(frontier.target[best_slot] & ((np.uint32(1) << shift) - np.uint32(1)))
         if words[at] > 0:
             next_cutoff = best + costs[at + 1] + row[words[at] - np.uint32(1)] + next_beam
         for k in range(np.int64(words[at + 2])):

@@ -1,6 +1,5 @@
 """Kernels that lay a graph out for the search; see `decoder/layout.py` for the layout itself."""
 
-# ruff: noqa: D103
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,7 @@ def check_arcs(ilabel: Any, cost: Any, nextstate: Any, num_states: int, num_labe
 
 @njit(cache=True, nogil=True)
 def epsilon_levels(order: Any, first_arc: Any, ilabel: Any, nextstate: Any) -> tuple[Any, int]:
-    """Number the states with epsilon arcs so that every epsilon arc leads to a higher level (Kahn's algorithm).
+    """Give states with epsilon arcs a level so that every epsilon arc leads to a higher level (Kahn's algorithm).
 
     Returns:
         (S,) int32 levels: 0 for a state without epsilon arcs, from 1 on otherwise, -1 for states on an epsilon cycle or

@@ -21,7 +21,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         byte_pointer = builder.bitcast(pointer, cgutils.voidptr_t)
         word = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
         builder.call(function, [byte_pointer, word(0), word(3), word(1)])
         return context.get_dummy_value()
 

@@ -32,7 +32,7 @@ def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first
     >>> check_scores([[0.0, float("nan")]], 2)
     Traceback (most recent call last):
         ...
-    wfst_asr.errors.WfstAsrError: scores at frame 0, column 1: nan, expected a number below infinity; check the model ...
+    wfst_asr.errors.WfstAsrError: scores at frame 0, column 1: nan, expected a number below infinity; check ...
     """
     array = _as_array(scores)
     if array.ndim != 2:
@@ -52,8 +52,8 @@ def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first
         frame = int(suspects[0])
         column = int(np.flatnonzero(~(checked[frame] < np.inf))[0])
         raise WfstAsrError(
-            f"scores at frame {first_frame + frame}, column {column}: {checked[frame, column]}, expected a number below "
-            "infinity; check the model and its input for overflow"
+            f"scores at frame {first_frame + frame}, column {column}: {checked[frame, column]}, expected a number "
+            "below infinity; check the model and its input for overflow"
         )
     return checked
 

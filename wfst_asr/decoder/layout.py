@@ -58,7 +58,7 @@ def lay_out(table: ArcTable, columns: NDArray[np.int32], *, name: str = "graph")
 
     if table.start < 0:
         raise WfstAsrError(f"{name}: has no start state; the graph is empty: compile it again")
-    ilabel, cost, nextstate = (table.arcs[field] for field in ("ilabel", "cost", "nextstate"))
+    ilabel, cost, nextstate = (np.array(table.arcs[field]) for field in ("ilabel", "cost", "nextstate"))
     problem, arc = kernels.check_arcs(ilabel, cost, nextstate, table.num_states, len(columns))
     if problem:
         told = {
@@ -82,7 +82,9 @@ def lay_out(table: ArcTable, columns: NDArray[np.int32], *, name: str = "graph")
     address_bits = max(1, int(starts[-1] - 1).bit_length())
     code_bits = min(32 - address_bits, _MAX_CODE_BITS)
     if code_bits < _MIN_CODE_BITS:
-        raise WfstAsrError(f"{name}: {table.num_arcs} arcs are more than the decoder's 4 GB layout holds; prune the graph")
+        raise WfstAsrError(
+            f"{name}: {table.num_arcs} arcs are more than the decoder's 4 GB layout holds; prune the graph"
+        )
     last_code = (1 << code_bits) - 1
     code = np.where((level < 0) | (level >= last_code), last_code, level)
     words = np.empty(int(starts[-1]), dtype=np.uint32)
@@ -90,5 +92,6 @@ def lay_out(table: ArcTable, columns: NDArray[np.int32], *, name: str = "graph")
     kernels.fill_blocks(
         words, words.view(np.float32), order, starts, code, shift, table.first_arc, ilabel, cost, nextstate, columns
     )
+    words.setflags(write=False)
     start = int(code[table.start]) << shift
     return SearchLayout(words, starts[:-1].astype(np.uint32), order, start, shift)

@@ -9,8 +9,9 @@ import json
 import struct
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,28 @@ from numpy.typing import NDArray
 from wfst_asr.atomic_files import written_aside
 from wfst_asr.decoder.layout import SearchLayout
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.fst.arcs import ARC_DTYPE, STATE_DTYPE
 
 _MAGIC = b"WFSTLAY1"
 _SAMPLES, _SAMPLE_BYTES = 256, 4096
 _ARRAYS = {"words": np.uint32, "block_start": np.uint32, "state": np.int32}
+
+
+@dataclass(frozen=True)
+class PreparedGraph:
+    """A layout, and the const FST that it was made of, mapped."""
+
+    layout: SearchLayout
+    states: NDArray[np.void]
+    arcs: NDArray[np.void]
+    states_at: int
+
+    @classmethod
+    def of_file(cls, layout: SearchLayout, fst: Path, states_at: int, num_states: int, num_arcs: int) -> Self:
+        """Map the states and arcs of a const FST whose states begin at byte `states_at`."""
+        arcs_at = states_at + STATE_DTYPE.itemsize * num_states
+        states = _mapped(fst, STATE_DTYPE, states_at, num_states)
+        return cls(layout, states, _mapped(fst, ARC_DTYPE, arcs_at, num_arcs), states_at)
 
 
 def fingerprint(graph: Path, columns: NDArray[np.int32]) -> str:
@@ -37,9 +56,16 @@ def fingerprint(graph: Path, columns: NDArray[np.int32]) -> str:
     return digest.hexdigest()
 
 
-def write_prepared(path: Path, layout: SearchLayout, *, mark: str) -> bool:
+def write_prepared(path: Path, prepared: PreparedGraph, *, mark: str) -> bool:
     """Save a layout; where that fails say so once and go on. Returns whether the file is there."""
-    header: dict[str, Any] = {"mark": mark, "start": layout.start, "code_shift": layout.code_shift, "arrays": {}}
+    layout = prepared.layout
+    header: dict[str, Any] = {
+        "mark": mark,
+        "start": layout.start,
+        "code_shift": layout.code_shift,
+        "fst": [prepared.states_at, len(prepared.states), len(prepared.arcs)],
+        "arrays": {},
+    }
     at = 0
     for name in _ARRAYS:
         array = getattr(layout, name)
@@ -60,7 +86,7 @@ def write_prepared(path: Path, layout: SearchLayout, *, mark: str) -> bool:
     return True
 
 
-def read_prepared(path: Path, *, mark: str) -> SearchLayout | None:
+def read_prepared(path: Path, fst: Path, *, mark: str) -> PreparedGraph | None:
     """Map a saved layout; None if there is none, if it belongs to another graph, or if it is damaged."""
     try:
         with path.open("rb") as file:
@@ -77,9 +103,16 @@ def read_prepared(path: Path, *, mark: str) -> SearchLayout | None:
         if path.stat().st_size < 16 + length + last[0] + 4 * last[1]:
             return None
         arrays = {
-            name: np.memmap(path, dtype=kind, mode="r", offset=16 + length + at, shape=(size,)).view(np.ndarray)
+            name: _mapped(path, np.dtype(kind), 16 + length + at, size)
             for (name, kind), (at, size) in zip(_ARRAYS.items(), header["arrays"].values(), strict=True)
         }
+        layout = SearchLayout(**arrays, start=int(header["start"]), code_shift=int(header["code_shift"]))
+        return PreparedGraph.of_file(layout, fst, *header["fst"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return SearchLayout(**arrays, start=int(header["start"]), code_shift=int(header["code_shift"]))
+
+
+def _mapped(path: Path, kind: np.dtype[Any], at: int, size: int) -> NDArray[Any]:
+    if size == 0:
+        return np.empty(0, kind)
+    return np.memmap(path, dtype=kind, mode="r", offset=at, shape=(size,)).view(np.ndarray)

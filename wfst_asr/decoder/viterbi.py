@@ -88,9 +88,7 @@ def _lower(
     return len(best) > 0
 
 
-def _back(
-    state: int, back: list[tuple[NDArray[np.int64], NDArray[np.int64]]], source: NDArray[np.int32]
-) -> list[int]:
+def _back(state: int, back: list[tuple[NDArray[np.int64], NDArray[np.int64]]], source: NDArray[np.int32]) -> list[int]:
     arcs: list[int] = []
     t = len(back) - 1
     while True:

@@ -1,0 +1,115 @@
+"""Decode: scores in, words out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.decoder.acoustic_scores import check_scores
+from wfst_asr.decoder.beam import BeamSearch, SearchCounts, SearchPath
+from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.search_graph import SearchGraph
+from wfst_asr.decoder.word_times import WordTime, word_times
+from wfst_asr.errors import WfstAsrError
+
+
+@dataclass(frozen=True)
+class DecodeResult:
+    """The best path for an utterance.
+
+    Attributes:
+        words: the words.
+        word_ids: their output labels.
+        word_times: start and end of each word, in frames and seconds.
+        times_exact: whether the times are the ends of the words' phones; if not, each word is taken to last from where
+            its label stands on the path to where the next one's does.
+        alignment: (T,) input label of each frame.
+        graph_cost: cost of the path's arcs and of ending there.
+        acoustic_cost: minus the sum of the path's scores, not scaled.
+        acoustic_scale: the scale that the search applied to it.
+        reached_final: whether the path ends in a final state; if not, the words are those of the best path so far and
+            the utterance may end in the middle of a word.
+        frame_costs: (T,) acoustic cost of each frame, not scaled.
+        counts: what the search did.
+    """
+
+    words: tuple[str, ...]
+    word_ids: tuple[int, ...]
+    word_times: tuple[WordTime, ...]
+    times_exact: bool
+    alignment: NDArray[np.int32]
+    graph_cost: float
+    acoustic_cost: float
+    acoustic_scale: float
+    reached_final: bool
+    frame_costs: NDArray[np.float32]
+    counts: SearchCounts
+
+    @property
+    def text(self) -> str:
+        """The words with spaces between."""
+        return " ".join(self.words)
+
+    @property
+    def total_cost(self) -> float:
+        """What the search minimised: graph cost + acoustic scale * acoustic cost."""
+        return self.graph_cost + self.acoustic_scale * self.acoustic_cost
+
+
+def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None) -> DecodeResult:
+    """Find the best path of a graph for acoustic scores, and the words on it.
+
+    Args:
+        graph: from `load_graph`.
+        scores: (T, P) natural-log likelihoods, higher is better, any float array; -infinity for impossible.
+        options: dials of the search.
+
+    Raises:
+        WfstAsrError: scores that are empty, not numbers, NaN or +infinity, or of another width than the graph's; no
+            path at all (for example every score of a frame -infinity).
+
+    >>> from wfst_asr.decoder.search_graph import make_search_graph
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> loop = arc_table(1, [(0, 0, 1, 1, 0.5), (0, 0, 2, 2, 1.0)], finals={0: 0.0})
+    >>> graph = make_search_graph(loop, [-1, 0, 1], words=["<eps>", "yes", "no"])
+    >>> result = decode(graph, [[-1.0, -9.0], [-9.0, -1.0]])
+    >>> result.text, result.graph_cost, result.acoustic_cost
+    ('yes no', 1.5, 2.0)
+    """
+    names = graph.manifest.column_names if graph.manifest else ""
+    checked = check_scores(scores, graph.num_columns, column_names=names)
+    if len(checked) == 0:
+        raise WfstAsrError("scores have no frames; leave out empty recordings")
+    search = BeamSearch(graph, options)
+    search.advance_checked(checked)
+    return result_of_path(graph, search.finish(), checked, search)
+
+
+def result_of_path(
+    graph: SearchGraph, path: SearchPath, scores: NDArray[np.float32], search: BeamSearch
+) -> DecodeResult:
+    """Return what a path says, its costs added up in float64."""
+    arcs = graph.arcs[path.arcs]
+    emitting = arcs["ilabel"] != 0
+    alignment = arcs["ilabel"][emitting]
+    frame_costs = -scores[np.arange(len(scores)), graph.columns[alignment]]
+    labelled = np.flatnonzero(arcs["olabel"])
+    word_ids = tuple(int(w) for w in arcs["olabel"][labelled])
+    words = tuple(graph.word(w) for w in word_ids)
+    # frame of a label: the one that its arc consumes, or for an epsilon arc the one that comes next
+    consumed = np.cumsum(emitting)[labelled] - emitting[labelled]
+    times, exact = word_times(graph, words, consumed, alignment)
+    return DecodeResult(
+        words=words,
+        word_ids=word_ids,
+        word_times=times,
+        times_exact=exact,
+        alignment=alignment,
+        graph_cost=float(arcs["cost"].sum(dtype=np.float64)) + path.final_cost,
+        acoustic_cost=float(frame_costs.sum(dtype=np.float64)),
+        acoustic_scale=search.acoustic_scale,
+        reached_final=path.reached_final,
+        frame_costs=frame_costs,
+        counts=search.counts,
+    )
