@@ -4,7 +4,6 @@ A machine here is five arrays: first (S + 1,), and per arc ilabel, olabel, cost,
 units of 1 / COST_UNITS nats, so that sums telescope exactly and equal means equal.
 """
 
-import numba
 import numpy as np
 from numba import njit
 
@@ -201,7 +200,4 @@ def log_sum(costs: np.ndarray, begin: int, end: int) -> float:
     total = 0.0
     for i in range(begin, end):
         total += np.exp(smallest - costs[i])
-    return smallest - np.log(total)
-
-
-_ = numba
+    return float(smallest - np.log(total))

@@ -147,9 +147,9 @@ def expand_hmms(  # type: ignore[no-untyped-def]
     s_cost = np.empty(4096, np.int32)
     s_next = np.empty(4096, np.int32)
 
-    longest = np.int64(1)
+    longest = 1
     for hmm in range(hmm_first.shape[0] - 1):
-        longest = max(longest, hmm_first[hmm + 1] - hmm_first[hmm])
+        longest = max(longest, int(hmm_first[hmm + 1] - hmm_first[hmm]))
 
     for state in range(num_old):
         # no arc becomes more than a state and two arcs for each unit of its HMM
@@ -184,7 +184,7 @@ def expand_hmms(  # type: ignore[no-untyped-def]
                     used += 1
                     at[depth] = i + 1
                     continue
-                hmm = np.int64(ilabel[i]) - 1
+                hmm = int(ilabel[i]) - 1
                 if hmm_first[hmm] + depth == hmm_first[hmm + 1]:  # the HMM ends here, with others of its label
                     s_ilabel[used], s_olabel[used] = 0, olabel[i]
                     s_cost[used], s_next[used] = cost[i] - potential[depth], nextstate[i]

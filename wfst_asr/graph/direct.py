@@ -6,19 +6,15 @@ Every step keeps the weighted relation that the composition and determinization 
 avoids making what they would make and throw away.
 """
 
-import resource
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable
-from wfst_asr.fst.manifest import Step
 from wfst_asr.graph.lexical_tree import Machine, PronunciationArrays, lexical_tree_lg
+from wfst_asr.graph.step_clock import StepClock
 
 
 @dataclass(frozen=True)
@@ -50,37 +46,6 @@ class WindowHmms:
             raise WfstAsrError(
                 "an HMM has no emitting state; the direct compiler needs at least one, use the OpenFst path"
             )
-
-
-Report = Callable[[str, Step | None], None]
-
-
-class _Steps:
-    """Times the steps of a compilation and tells them to the caller."""
-
-    def __init__(self, report: Report | None) -> None:
-        self.done: list[Step] = []
-        self._report = report
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[list[int]]:
-        if self._report:
-            self._report(name, None)
-        wall, cpu = time.perf_counter(), time.process_time()
-        sizes: list[int] = []
-        yield sizes
-        self.done.append(
-            Step(
-                name=name,
-                states=sizes[0],
-                arcs=sizes[1],
-                seconds=time.perf_counter() - wall,
-                cpu_seconds=time.process_time() - cpu,
-                peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            )
-        )
-        if self._report:
-            self._report(name, self.done[-1])
 
 
 def merge_equal_states(machine: Machine, *, rounds: int = 3) -> Machine:
@@ -119,8 +84,8 @@ def context_windows_of(lg: Machine, hmms: WindowHmms) -> Machine:
     return Machine(*arrays)
 
 
-def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> tuple[ArcTable, int]:
-    """Replace HMM labels by chains of states with self-loops; return HCLG and its number of self-loops."""
+def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
+    """Replace HMM labels by chains of states with self-loops, and epsilon arcs by what follows where nothing grows."""
     from wfst_asr.graph import _arrays_kernels as arrays
     from wfst_asr.graph import _epsilon_kernels as epsilons
     from wfst_asr.graph import _hmm_kernels as kernels
@@ -152,7 +117,7 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> tuple[ArcTable, int]
     records = np.empty(len(ilabel), dtype=ARC_DTYPE)
     records["ilabel"], records["olabel"], records["cost"], records["nextstate"] = ilabel, olabel, float_cost, nextstate
     final_cost = np.where(m.final == arrays.NOT_FINAL, np.inf, m.final / arrays.COST_UNITS).astype(np.float32)
-    return ArcTable(m.start, first, records, final_cost), int(np.count_nonzero(new_loop >= 0))
+    return ArcTable(m.start, first, records, final_cost)
 
 
 def direct_hclg(
@@ -163,8 +128,8 @@ def direct_hclg(
     backoff_label: int,
     silence_phone: int = 0,
     silence_prob: float = 0.5,
-    report: Report | None = None,
-) -> tuple[ArcTable, tuple[Step, ...]]:
+    clock: StepClock | None = None,
+) -> ArcTable:
     """Compile HCLG from arrays.
 
     Args:
@@ -174,29 +139,28 @@ def direct_hclg(
         backoff_label: label of `#0` in G.
         silence_phone: the optional silence, 0 for none.
         silence_prob: its probability.
-        report: called with (step name, None) when a step begins and (step name, Step) when it ends.
+        clock: records the steps and tells them while they run.
 
     Returns:
-        HCLG (input labels: `hmms.unit_label`; outputs: words; self-loops included) and the record of each step.
+        HCLG; input labels are `hmms.unit_label`, outputs words, self-loops are included.
     """
-    steps = _Steps(report)
-    with steps.step("L o G") as sizes:
+    clock = clock or StepClock()
+    with clock.step("det(L o G)") as size:
         lg = lexical_tree_lg(
             pronunciations, grammar, backoff_label=backoff_label, silence_phone=silence_phone, silence_prob=silence_prob
         )
+        size.set(lg.num_states, lg.num_arcs)
+    with clock.step("min(LG)") as size:
         lg = merge_equal_states(lg, rounds=1)
-        sizes += [lg.num_states, lg.num_arcs]
-    with steps.step("C o LG") as sizes:
+        size.set(lg.num_states, lg.num_arcs)
+    with clock.step("C o LG") as size:
         clg = context_windows_of(lg, hmms)
         del lg
-        sizes += [clg.num_states, clg.num_arcs]
-    with steps.step("min(CLG)") as sizes:
-        clg = merge_equal_states(clg)
-        sizes += [clg.num_states, clg.num_arcs]
-    with steps.step("H o CLG") as sizes:
-        hclg, _ = expand_to_hmm_states(clg, hmms)
-        sizes += [hclg.num_states, hclg.num_arcs]
-    return hclg, tuple(steps.done)
-
-
-_ = replace
+        size.set(clg.num_states, clg.num_arcs)
+    with clock.step("min(CLG)") as size:
+        clg = merge_equal_states(clg, rounds=2)
+        size.set(clg.num_states, clg.num_arcs)
+    with clock.step("H o CLG, self-loops") as size:
+        hclg = expand_to_hmm_states(clg, hmms)
+        size.set(hclg.num_states, hclg.num_arcs)
+    return hclg

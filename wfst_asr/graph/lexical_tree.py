@@ -143,7 +143,7 @@ def pronunciation_arrays(
             rows.append((_phone_tuple(entry, phone_ids), word_ids[entry.word], -float(np.log(entry.prob))))
     if not rows:
         raise WfstAsrError("no word of the lexicon is in the language model; check that both spell words alike")
-    rows.sort()
+    rows = sorted({(phones, word): (phones, word, cost) for phones, word, cost in sorted(rows, reverse=True)}.values())
     nodes = _TailNodes()
     tails = [np.zeros(len(phones) + 1, dtype=np.int32) for phones, _, _ in rows]
     by_word: dict[int, list[tuple[tuple[int, ...], float, int]]] = {}
@@ -215,7 +215,7 @@ def lexical_tree_lg(
     final = np.full(grammar.num_states, NOT_FINAL, dtype=np.int32)
     final[finite] = np.rint(grammar.final_cost[finite] * COST_UNITS)
     p = pronunciations
-    result = kernels.lexical_trees(
+    first, *columns, final_costs = kernels.lexical_trees(
         grammar.first_arc,
         ilabel,
         np.ascontiguousarray(arcs["olabel"]),
@@ -239,4 +239,5 @@ def lexical_tree_lg(
         round(-np.log(silence_prob) * COST_UNITS) if silence_phone else 0,
         round(-np.log(1.0 - silence_prob) * COST_UNITS) if silence_phone else 0,
     )
-    return Machine(*result, start=grammar.start)
+    ilabels, olabels, costs, nextstates = columns
+    return Machine(first, ilabels, olabels, costs, nextstates, final_costs, start=grammar.start)
