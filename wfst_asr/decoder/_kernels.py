@@ -146,8 +146,8 @@ def _emit(
                     table, hash_shift, frontier, trace, base, count, shift, old.target[i], new, old_base + i, at
                 )
         expanded += emitting
-        stop = at + 4 + 3 * emitting
         a = at + 4
+        stop = a + 3 * emitting
         while a < stop:
             new = cost + costs[a + 2] + row[words[a]]
             if new < next_cutoff:
@@ -185,7 +185,7 @@ def _epsilon_step(
             cost = frontier.cost[slot]
             if cost > cutoff:
                 continue
-            a = at + 4 + 3 * np.int64(words[at + 2])
+            a = at + 4 + 3 * int(words[at + 2])
             stop = a + 2 * epsilons
             expanded += epsilons
             while a < stop:
