@@ -83,6 +83,12 @@ def test_homophones_without_disambiguation_symbols_are_named(with_backoff: bool)
         )
 
 
+def test_a_word_that_follows_both_homophones_is_not_blamed() -> None:
+    arcs = [(0, 1, 1, 5, 0.0), (1, 2, 2, 7, 0.0), (0, 3, 1, 6, 0.0), (3, 2, 2, 7, 0.0)]
+    with pytest.raises(WfstAsrError, match="the words '5' and '6' share the pronunciation '1' and"):
+        determinize_star(arc_table(4, arcs, finals={2: 0.0}))
+
+
 def test_outputs_that_wait_for_ever_are_told() -> None:
     arcs = [(0, 1, 1, 5, 0.0), (1, 1, 1, 5, 0.0), (0, 2, 1, 6, 0.0), (2, 2, 1, 6, 0.0)]
     arcs += [(1, 3, 2, 0, 0.0), (2, 3, 3, 0, 0.0)]

@@ -86,12 +86,17 @@ def test_machines_without_paths_cannot_be_drawn_from() -> None:
         PathSampler(arc_table(2, [(0, 0, 1, 1, 0.0)], finals={1: 0.0}))
 
 
-def test_files_that_are_no_machines_are_told(tmp_path: Path) -> None:
+def test_files_that_are_no_machines_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(WfstAsrError, match=r"no\.fst: cannot be read"):
         read_fst(tmp_path / "no.fst")
     (tmp_path / "text.fst").write_text("0 1 2 3\n")
     with pytest.raises(WfstAsrError, match="not an OpenFst file"):
         read_fst(tmp_path / "text.fst")
+    to_pynini(random_machine(0)).write(str(tmp_path / "whole.fst"))
+    (tmp_path / "short.fst").write_bytes((tmp_path / "whole.fst").read_bytes()[:-20])
+    with pytest.raises(WfstAsrError, match=r"short\.fst: damaged"):
+        read_fst(tmp_path / "short.fst")
+    assert capfd.readouterr().err == ""
     log = pynini.arcmap(to_pynini(random_machine(0)), map_type="to_log")
     log.write(str(tmp_path / "log.fst"))
     with pytest.raises(WfstAsrError, match="arc type 'log'"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +51,7 @@ def compile_graph(
     from wfst_asr.kaldi.transition_model import read_transition_model
     from wfst_asr.kaldi.tree import read_tree
 
+    _check_writable(out_dir)
     inputs = {
         "L": lang_dir / "L_disambig.fst",
         "G": grammar or lang_dir / "G.fst",
@@ -140,6 +142,13 @@ def info(path: Path, as_json: bool) -> None:
         click.echo(f"  {'scales':<20} transitions {manifest.transition_scale}, self-loops {manifest.self_loop_scale}")
         click.echo(f"  {'made by':<20} {manifest.made_by}")
         print_steps(manifest.steps)
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written before the work is done, not after."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise WfstAsrError(f"{folder}: cannot be written; choose a folder that you may write to")
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -101,30 +101,36 @@ def _not_determinizable(
     """Name the two outputs that clash, and the input they share since the outputs began to differ."""
     parent, label_into, first_element, element_string = trace
     subset, first, second, label = (int(value) for value in failure)
-    inputs = [label] if label else []
+    outputs = [_spelt(number, strings, oname) for number in (first, second)]
+    inputs = [(label, max(map(len, outputs)))] if label else []  # with the number of outputs that wait behind each
     while subset > 0:
         owed = element_string[first_element[subset] : first_element[subset + 1]]
         if not owed.any():
             break
-        inputs.append(int(label_into[subset]))
+        inputs.append((int(label_into[subset]), max(len(_spelt(int(number), strings, oname)) for number in owed)))
         subset = int(parent[subset])
-    shared = " ".join(iname(i) for i in reversed(inputs)) or "the empty string"
-    words = [_spelt(number, strings, oname) for number in (first, second)]
+    inputs.reverse()
     if first == second:
+        shared = " ".join(iname(i) for i, _ in inputs[:20])
         return WfstAsrError(
-            f"{what} could not be determinized: after the input '{shared}' more than {_MAX_STRING} output labels "
-            f"('{words[0][:60]} ...') wait for the input to tell them apart; build the lexicon with disambiguate=True"
+            f"{what} could not be determinized: since the input '{shared} ...' more than {_MAX_STRING} output labels "
+            f"('{' '.join(outputs[0][:5])} ...') wait for the input to tell them apart; "
+            "build the lexicon with disambiguate=True"
         )
+    while len(outputs[0]) > 1 and len(outputs[1]) > 1 and outputs[0][-1] == outputs[1][-1]:
+        outputs = [names[:-1] for names in outputs]
+    most = max(map(len, outputs))
+    shared = " ".join(iname(i) for i, waiting in inputs if waiting <= most) or "the empty string"
     return WfstAsrError(
-        f"{what} could not be determinized: the words '{words[0]}' and '{words[1]}' share the pronunciation "
-        f"'{shared}' and have no disambiguation symbol; build the lexicon with disambiguate=True"
+        f"{what} could not be determinized: the words '{' '.join(outputs[0])}' and '{' '.join(outputs[1])}' share the "
+        f"pronunciation '{shared}' and have no disambiguation symbol; build the lexicon with disambiguate=True"
     )
 
 
-def _spelt(string: int, strings: tuple[NDArray[np.int32], NDArray[np.int32]], oname: Callable[[int], str]) -> str:
+def _spelt(string: int, strings: tuple[NDArray[np.int32], NDArray[np.int32]], oname: Callable[[int], str]) -> list[str]:
     labels, rest = strings
     names = []
     while string != 0:
         names.append(oname(int(labels[string])))
         string = int(rest[string])
-    return " ".join(names)
+    return names

@@ -4,7 +4,9 @@ All take a pynini.Fst or an ArcTable, change neither, and return an ArcTable.
 """
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,8 @@ def read_fst(path: str | os.PathLike[str], *, remedy: str = "give the path of an
     if head[:4] != b"\xd6\xfd\xb2\x7e":
         raise WfstAsrError(f"{name}: not an OpenFst file; {remedy}")
     try:
-        fst = pynini.Fst.read(str(name))
+        with _without_messages_of_openfst():
+            fst = pynini.Fst.read(str(name))
     except pywrapfst.FstIOError as error:
         raise WfstAsrError(f"{name}: damaged or of an unknown kind of FST; {remedy}") from error
     if fst.arc_type() != "standard":
@@ -52,6 +55,20 @@ def read_fst(path: str | os.PathLike[str], *, remedy: str = "give the path of an
     fst.set_input_symbols(None)
     fst.set_output_symbols(None)
     return fst
+
+
+@contextmanager
+def _without_messages_of_openfst() -> Iterator[None]:
+    """Keep OpenFst from writing its own line about a damaged file to the standard error stream."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def compose(left: Machine, right: Machine) -> ArcTable:
