@@ -114,49 +114,96 @@ def _enlist(frontier: Any, slot: int, code: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _emit(
-    words: Any, costs: Any, row: Any, old: Any, old_count: int, old_base: int, i: int, cutoff: Any, next_cutoff: Any,
-    beam: Any, table: Any, hash_shift: Any, frontier: Any, trace: Any, base: int, count: int, shift: Any,
+    words: Any, costs: Any, row: Any, old_target: Any, old_cost: Any, old_count: int, old_base: int, i: int,
+    cutoff: Any, next_cutoff: Any, beam: Any, table: Any, hash_shift: Any, target: Any, cost: Any, link: Any, head: Any,
+    tail: Any, previous: Any, arc: Any, base: int, count: int, shift: Any,
 ) -> tuple[int, int, Any, int]:  # fmt: skip
     """Expand the emitting arcs of tokens `i...` until all are done or the buffers are full.
+
+    `_reach` is written out here, since the call would cost more than the work.
 
     Returns:
         the first token not expanded, the number of new tokens, the next frame's cutoff, the number of arcs expanded.
     """
-    capacity = min(len(frontier.cost), len(table) // 2)
+    capacity = min(len(cost), len(table) // 2)
     address_mask = (np.uint32(1) << shift) - np.uint32(1)
+    hash_mask = np.uint64(len(table) - 1)
+    last = np.uint32(len(head) - 1)
+    first = np.uint64(base)
     expanded = 0
     while i < old_count:
         ahead = min(i + _AHEAD, old_count - 1)
-        prefetch(words, old.target[ahead] & address_mask)
-        cost = old.cost[i]
-        if cost > cutoff:
+        prefetch(words, old_target[ahead] & address_mask)
+        token_cost = old_cost[i]
+        if token_cost > cutoff:
             i += 1
             continue
-        at = int(old.target[i] & address_mask)
-        emitting = np.int64(words[at + 2])
+        to = old_target[i]
+        a = np.int64(to & address_mask)
+        emitting = np.int64(words[a + 2])
         if count + emitting + 1 > capacity:
             break
-        column = words[at]
-        if column > 0:
-            new = cost + costs[at + 1] + row[column - np.uint32(1)]
-            expanded += 1
-            if new < next_cutoff:
-                next_cutoff = min(next_cutoff, new + beam)
-                count = _reach(
-                    table, hash_shift, frontier, trace, base, count, shift, old.target[i], new, old_base + i, at
-                )
+        column = words[a]
+        stop = a + 4 + 3 * emitting
         expanded += emitting
-        a = at + 4
-        stop = a + 3 * emitting
-        while a < stop:
-            new = cost + costs[a + 2] + row[words[a]]
+        came_from = np.int32(old_base + i)
+        i += 1
+        if column > 0:
+            expanded += 1
+            new = token_cost + costs[a + 1] + row[column - np.uint32(1)]
+            this = a
+            a += 1
+        else:
+            a += 4
+            if a == stop:
+                continue
+            to = words[a + 1]
+            new = token_cost + costs[a + 2] + row[words[a]]
+            this = a
+            a += 3
+        while True:
             if new < next_cutoff:
                 next_cutoff = min(next_cutoff, new + beam)
-                count = _reach(
-                    table, hash_shift, frontier, trace, base, count, shift, words[a + 1], new, old_base + i, a
-                )
+                address = np.uint64(to & address_mask)
+                place = np.uint64(np.uint32(address * np.uint64(2654435769))) >> hash_shift
+                while True:
+                    entry = table[place]
+                    index = entry & _LOW
+                    if index < first:
+                        table[place] = (address << np.uint64(32)) | np.uint64(base + count)
+                        target[count] = to
+                        cost[count] = new
+                        previous[base + count] = came_from
+                        arc[base + count] = this
+                        code = to >> shift
+                        if code > 0:
+                            if code == last:
+                                link[count] = -1
+                                if head[code] < 0:
+                                    head[code] = count
+                                else:
+                                    link[tail[0]] = count
+                                tail[0] = count
+                            else:
+                                link[count] = head[code]
+                                head[code] = count
+                        count += 1
+                        break
+                    if entry >> np.uint64(32) == address:
+                        if new < cost[index - first]:
+                            cost[index - first] = new
+                            previous[index] = came_from
+                            arc[index] = this
+                        break
+                    place = (place + np.uint64(1)) & hash_mask
+            if this + 1 == a:
+                a = this + 4
+            if a >= stop:
+                break
+            to = words[a + 1]
+            new = token_cost + costs[a + 2] + row[words[a]]
+            this = a
             a += 3
-        i += 1
     return i, count, next_cutoff, expanded
 
 
@@ -330,8 +377,9 @@ def advance_search(
         new_count, i = 0, 0
         while i < count:
             i, new_count, next_cutoff, expanded = _emit(
-                words, costs, row, frontier, count, base, i, cutoff, next_cutoff, next_beam, table, hash_shift,
-                spare, trace, next_base, new_count, shift,
+                words, costs, row, frontier.target, frontier.cost, count, base, i, cutoff, next_cutoff, next_beam,
+                table, hash_shift, spare.target, spare.cost, spare.link, spare.head, spare.tail, trace.previous,
+                trace.arc, next_base, new_count, shift,
             )  # fmt: skip
             tally[1] += expanded
             if i < count:
