@@ -19,3 +19,15 @@ def corpora() -> Path:
     if not folder:
         pytest.skip(f"{CORPORA_VARIABLE} is not set; it names the folder of corpora")
     return Path(folder)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Look for tests and doctests in test modules only.
+
+    The others are naive twins, programs that tests run in a process of their own (Kaldi's code and pynini must not meet
+    in one), and benchmarks; `--doctest-modules` would import them all.
+    """
+    name = collection_path.name
+    if collection_path.suffix == ".py" and not name.startswith("test_") and name not in ("__init__.py", "conftest.py"):
+        return True
+    return None
