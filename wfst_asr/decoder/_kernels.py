@@ -19,6 +19,7 @@ NO_ARC = np.uint32(0xFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _AHEAD = 6  # tokens between a prefetch and its use
 _IN_NO_LIST = -2
+_LEAST_TABLE_BITS = 12
 _CYCLE_GAIN = np.float32(1e-4)  # least gain that expands a state on an epsilon cycle again
 
 
@@ -59,190 +60,141 @@ def make_frontier(capacity: int, codes: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _reach(
-    table: Any, hash_shift: Any, frontier: Any, trace: Any, base: int, count: int, shift: Any,
-    target: Any, cost: Any, previous: Any, arc: Any,
-) -> int:  # fmt: skip
-    """Put a token at `target` or improve the one that is there; return the new number of tokens."""
-    address = np.uint64(target & np.uint32((np.uint32(1) << shift) - np.uint32(1)))
-    mask = np.uint64(len(table) - 1)
-    place = np.uint64(np.uint32(address * np.uint64(2654435769))) >> hash_shift
-    first = np.uint64(base)
-    while True:
-        entry = table[place]
-        index = entry & _LOW
-        if index < first:
-            table[place] = (address << np.uint64(32)) | np.uint64(base + count)
-            frontier.target[count] = target
-            frontier.cost[count] = cost
-            trace.previous[base + count] = previous
-            trace.arc[base + count] = arc
-            code = target >> shift
-            if code > 0:
-                _enlist(frontier, count, code)
-            return count + 1
-        if entry >> np.uint64(32) == address:
-            slot = index - first
-            old = frontier.cost[slot]
-            if cost < old:
-                last = np.uint32(len(frontier.head) - 1)
-                if last == target >> shift and frontier.link[slot] == _IN_NO_LIST:
-                    if cost >= old - _CYCLE_GAIN:
-                        return count
-                    _enlist(frontier, int(slot), last)
-                frontier.cost[slot] = cost
-                trace.previous[index] = previous
-                trace.arc[index] = arc
-            return count
-        place = (place + np.uint64(1)) & mask
-
-
-@njit(cache=True, nogil=True)
-def _enlist(frontier: Any, slot: int, code: Any) -> None:
-    """Add a token to the list of its epsilon level: in front, but at the end of the queue of the highest code."""
-    if code == len(frontier.head) - 1:
-        frontier.link[slot] = -1
-        if frontier.head[code] < 0:
-            frontier.head[code] = slot
-        else:
-            frontier.link[frontier.tail[0]] = slot
-        frontier.tail[0] = slot
-    else:
-        frontier.link[slot] = frontier.head[code]
-        frontier.head[code] = slot
-
-
-@njit(cache=True, nogil=True)
-def _emit(
-    words: Any, costs: Any, row: Any, old_target: Any, old_cost: Any, old_count: int, old_base: int, i: int,
-    cutoff: Any, next_cutoff: Any, beam: Any, table: Any, hash_shift: Any, target: Any, cost: Any, link: Any, head: Any,
-    tail: Any, previous: Any, arc: Any, base: int, count: int, shift: Any,
+def _expand(
+    words: Any, costs: Any, row: Any, emitting_step: bool, old_target: Any, old_cost: Any, old_count: int,
+    old_base: int, i: int, cutoff: Any, next_cutoff: Any, beam: Any, table: Any, table_bits: int, target: Any,
+    cost: Any, link: Any, head: Any, tail: Any, previous: Any, arc: Any, base: int, count: int, shift: Any,
 ) -> tuple[int, int, Any, int]:  # fmt: skip
-    """Expand the emitting arcs of tokens `i...` until all are done or the buffers are full.
+    """Follow the emitting arcs of tokens `i...` of the old frame, or the epsilon arcs of the new frame's waiting lists.
 
-    `_reach` is written out here, since the call would cost more than the work.
+    Stops when all is done or when the buffers may not hold what the next token leads to.  Both steps are one function,
+    since a call for each arc would cost more than its work (numba counts references to the arrays passed).
 
     Returns:
-        the first token not expanded, the number of new tokens, the next frame's cutoff, the number of arcs expanded.
+        the first token of the old frame not expanded (`old_count` when all is done, also in the epsilon step), the
+        number of new tokens, the next frame's cutoff, the number of arcs followed.
     """
-    capacity = min(len(cost), len(table) // 2)
+    capacity = min(len(cost), 1 << (table_bits - 1))
     address_mask = (np.uint32(1) << shift) - np.uint32(1)
-    hash_mask = np.uint64(len(table) - 1)
+    hash_mask = np.uint64((1 << table_bits) - 1)
+    hash_shift = np.uint64(32 - table_bits)
     last = np.uint32(len(head) - 1)
     first = np.uint64(base)
+    code_now = 1
     expanded = 0
-    while i < old_count:
-        ahead = min(i + _AHEAD, old_count - 1)
-        prefetch(words, old_target[ahead] & address_mask)
-        token_cost = old_cost[i]
-        if token_cost > cutoff:
-            i += 1
-            continue
-        to = old_target[i]
-        a = np.int64(to & address_mask)
-        emitting = np.int64(words[a + 2])
-        if count + emitting + 1 > capacity:
-            break
-        column = words[a]
-        stop = a + 4 + 3 * emitting
-        expanded += emitting
-        came_from = np.int32(old_base + i)
-        i += 1
-        if column > 0:
-            expanded += 1
-            new = token_cost + costs[a + 1] + row[column - np.uint32(1)]
-            this = a
-            a += 1
-        else:
-            a += 4
-            if a == stop:
+    while True:
+        # the next token, its first arc and where its arcs end
+        if emitting_step:
+            if i == old_count:
+                break
+            prefetch(words, old_target[min(i + _AHEAD, old_count - 1)] & address_mask)
+            token_cost = old_cost[i]
+            if token_cost > cutoff:
+                i += 1
                 continue
-            to = words[a + 1]
-            new = token_cost + costs[a + 2] + row[words[a]]
+            to = old_target[i]
+            a = np.int64(to & address_mask)
+            arcs = np.int64(words[a + 2])
+            if count + arcs + 1 > capacity:
+                break
+            came_from = np.int32(old_base + i)
+            i += 1
+            stop = a + 4 + 3 * arcs
             this = a
-            a += 3
+            if words[a] > 0:
+                arcs += 1
+                new = token_cost + costs[a + 1] + row[words[a] - np.uint32(1)]
+                a += 4
+            else:
+                if arcs == 0:
+                    continue
+                this = a + 4
+                to = words[this + 1]
+                new = token_cost + costs[this + 2] + row[words[this]]
+                a += 7
+        else:
+            while code_now <= last and head[code_now] < 0:
+                code_now += 1
+            if code_now > last:
+                i = old_count
+                break
+            slot = head[code_now]
+            a = np.int64(target[slot] & address_mask)
+            arcs = np.int64(words[a + 3])
+            if count + arcs > capacity:
+                break
+            head[code_now] = link[slot]
+            link[slot] = _IN_NO_LIST
+            token_cost = cost[slot]
+            if token_cost > cutoff:
+                continue
+            came_from = np.int32(base + slot)
+            this = a + 4 + 3 * np.int64(words[a + 2])
+            a = this + 2
+            stop = this + 2 * arcs
+            to = words[this]
+            new = token_cost + costs[this + 1]
+        expanded += arcs
         while True:
             if new < next_cutoff:
-                next_cutoff = min(next_cutoff, new + beam)
+                if emitting_step:
+                    next_cutoff = min(next_cutoff, new + beam)
+                # find the token of state `to`, make or improve it
                 address = np.uint64(to & address_mask)
                 place = np.uint64(np.uint32(address * np.uint64(2654435769))) >> hash_shift
                 while True:
                     entry = table[place]
                     index = entry & _LOW
+                    waits = False
                     if index < first:
                         table[place] = (address << np.uint64(32)) | np.uint64(base + count)
                         target[count] = to
                         cost[count] = new
                         previous[base + count] = came_from
                         arc[base + count] = this
-                        code = to >> shift
-                        if code > 0:
-                            if code == last:
-                                link[count] = -1
-                                if head[code] < 0:
-                                    head[code] = count
-                                else:
-                                    link[tail[0]] = count
-                                tail[0] = count
-                            else:
-                                link[count] = head[code]
-                                head[code] = count
+                        waits = to >> shift > 0
+                        slot = count
                         count += 1
-                        break
-                    if entry >> np.uint64(32) == address:
-                        if new < cost[index - first]:
-                            cost[index - first] = new
+                    elif entry >> np.uint64(32) == address:
+                        slot = np.int64(index - first)
+                        old = cost[slot]
+                        if new < old:
+                            if to >> shift == last and link[slot] == _IN_NO_LIST:
+                                # on an epsilon cycle and expanded already: waits again if the gain is above rounding
+                                if new >= old - _CYCLE_GAIN:
+                                    break
+                                waits = True
+                            cost[slot] = new
                             previous[index] = came_from
                             arc[index] = this
-                        break
-                    place = (place + np.uint64(1)) & hash_mask
-            if this + 1 == a:
-                a = this + 4
+                    else:
+                        place = (place + np.uint64(1)) & hash_mask
+                        continue
+                    if waits:
+                        code = to >> shift
+                        if code < last:
+                            link[slot] = head[code]
+                            head[code] = slot
+                        else:  # the list of the highest code is a queue
+                            link[slot] = -1
+                            if head[code] < 0:
+                                head[code] = slot
+                            else:
+                                link[tail[0]] = slot
+                            tail[0] = slot
+                    break
             if a >= stop:
                 break
-            to = words[a + 1]
-            new = token_cost + costs[a + 2] + row[words[a]]
             this = a
-            a += 3
-    return i, count, next_cutoff, expanded
-
-
-@njit(cache=True, nogil=True)
-def _epsilon_step(
-    words: Any, costs: Any, cutoff: Any, table: Any, hash_shift: Any, frontier: Any, trace: Any, base: int, count: int,
-    shift: Any,
-) -> tuple[int, int, bool]:  # fmt: skip
-    """Follow epsilon arcs level by level until no token waits or the buffers are full.
-
-    Returns:
-        the number of tokens, of arcs expanded, and whether all is done.
-    """
-    capacity = min(len(frontier.cost), len(table) // 2)
-    address_mask = (np.uint32(1) << shift) - np.uint32(1)
-    expanded = 0
-    for code in range(1, len(frontier.head)):
-        while frontier.head[code] >= 0:
-            slot = frontier.head[code]
-            at = int(frontier.target[slot] & address_mask)
-            epsilons = np.int64(words[at + 3])
-            if count + epsilons > capacity:
-                return count, expanded, False
-            frontier.head[code] = frontier.link[slot]
-            frontier.link[slot] = _IN_NO_LIST
-            cost = frontier.cost[slot]
-            if cost > cutoff:
-                continue
-            a = at + 4 + 3 * int(words[at + 2])
-            stop = a + 2 * epsilons
-            expanded += epsilons
-            while a < stop:
-                new = cost + costs[a + 1]
-                if new < cutoff:
-                    count = _reach(
-                        table, hash_shift, frontier, trace, base, count, shift, words[a], new, base + slot, a
-                    )
+            if emitting_step:
+                to = words[a + 1]
+                new = token_cost + costs[a + 2] + row[words[a]]
+                a += 3
+            else:
+                to = words[a]
+                new = token_cost + costs[a + 1]
                 a += 2
-    return count, expanded, True
+    return i, count, next_cutoff, expanded
 
 
 @njit(cache=True, nogil=True)
@@ -264,26 +216,16 @@ def _wider(frontier: Any, capacity: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _hash_shift(table: Any) -> Any:
-    bits = 0
-    while (1 << bits) < len(table):
-        bits += 1
-    return np.uint64(32 - bits)
-
-
-@njit(cache=True, nogil=True)
-def _rehashed(frontier: Any, count: int, base: int, shift: Any, size: int) -> Any:
-    """Return a table of `size` entries that holds the tokens of the frontier."""
-    table = np.zeros(size, np.uint64)
-    hash_shift = _hash_shift(table)
-    mask = np.uint64(size - 1)
+def _fill_table(table: Any, bits: int, target: Any, count: int, base: int, shift: Any) -> None:
+    """Clear the first 2^bits entries and enter the tokens of a frame."""
+    table[: 1 << bits] = np.uint64(0)
+    mask = np.uint64((1 << bits) - 1)
     for slot in range(count):
-        address = np.uint64(frontier.target[slot] & np.uint32((np.uint32(1) << shift) - np.uint32(1)))
-        place = np.uint64(np.uint32(address * np.uint64(2654435769))) >> hash_shift
+        address = np.uint64(target[slot] & np.uint32((np.uint32(1) << shift) - np.uint32(1)))
+        place = np.uint64(np.uint32(address * np.uint64(2654435769))) >> np.uint64(32 - bits)
         while table[place] != np.uint64(0):
             place = (place + np.uint64(1)) & mask
         table[place] = (address << np.uint64(32)) | np.uint64(base + slot)
-    return table
 
 
 @njit(cache=True, nogil=True)
@@ -316,25 +258,65 @@ def _room(trace: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def begin_search(words: Any, costs: Any, start: Any, shift: Any, codes: int, beam: Any, capacity: int) -> Any:
-    """Return the frontier of the start state and what epsilon arcs reach from it, its size, trace and table."""
+    """Return the frontier of the start state and what epsilon arcs reach from it, its size, trace, table, arcs."""
     frontier = make_frontier(capacity, codes)
     trace = Trace(np.zeros(8 * capacity, np.int32), np.zeros(8 * capacity, np.uint32))
     table = np.zeros(2 * capacity, np.uint64)
-    count = _reach(
-        table, _hash_shift(table), frontier, trace, 1, 0, shift, np.uint32(start), np.float32(0.0), 0, NO_ARC
-    )
-    done = False
-    expanded = 0
-    while not done:
-        count, more, done = _epsilon_step(
-            words, costs, beam, table, _hash_shift(table), frontier, trace, 1, count, shift
-        )
-        expanded += more
-        if not done:
-            frontier = _wider(frontier, 2 * len(frontier.cost))
-            trace = _room(trace, 2 * len(trace.arc))
-            table = _rehashed(frontier, count, 1, shift, 2 * len(table))
-    return frontier, count, trace, table, expanded
+    frontier.target[0] = start
+    frontier.cost[0] = np.float32(0.0)
+    trace.arc[1] = NO_ARC
+    if start >> shift > 0:
+        frontier.head[start >> shift] = 0
+        frontier.tail[0] = 0
+        frontier.link[0] = -1
+    bits = _bits(len(table))
+    _fill_table(table, bits, frontier.target, 1, 1, shift)
+    frontier, trace, table, count, arcs = _close(words, costs, beam, frontier, trace, table, bits, 1, 1, shift)
+    return frontier, count, trace, table, arcs
+
+
+@njit(cache=True, nogil=True)
+def _bits(size: int) -> int:
+    """Return the least number of bits that count to `size`."""
+    bits = 1
+    while (1 << bits) < size:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _close(
+    words: Any, costs: Any, cutoff: Any, frontier: Any, trace: Any, table: Any, bits: int, base: int, count: int,
+    shift: Any,
+) -> Any:  # fmt: skip
+    """Do the epsilon step of a frame, growing the buffers where they are full."""
+    no_row = np.empty(0, np.float32)
+    arcs, done = 0, 0
+    while True:
+        done, count, _, followed = _expand(
+            words, costs, no_row, False, frontier.target, frontier.cost, 1, 0, 0, cutoff, cutoff, cutoff, table, bits,
+            frontier.target, frontier.cost, frontier.link, frontier.head, frontier.tail, trace.previous, trace.arc,
+            base, count, shift,
+        )  # fmt: skip
+        arcs += followed
+        if done == 1:
+            return frontier, trace, table, count, arcs
+        frontier, trace, table, bits = _double(frontier, count, base, trace, table, bits, shift)
+
+
+@njit(cache=True, nogil=True)
+def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: int, shift: Any) -> Any:
+    """Return the buffers of the frame in the making at twice the size that was too small."""
+    if len(frontier.cost) <= 1 << (bits - 1):
+        frontier = _wider(frontier, 2 * len(frontier.cost))
+    capacity = len(frontier.cost)
+    if base + capacity > len(trace.arc):
+        trace = _room(trace, 2 * (base + capacity))
+    bits += 1
+    if len(table) < 1 << bits:
+        table = np.empty(1 << bits, np.uint64)
+    _fill_table(table, bits, frontier.target, count, base, shift)
+    return frontier, trace, table, bits
 
 
 @njit(cache=True, nogil=True)
@@ -347,11 +329,11 @@ def advance_search(
 
     Returns:
         frontier, spare, base, count, trace, table, offset (what the costs of the frontier lack to their totals), and
-        the number of frames that were searched.  `tally` counts tokens expanded or not, emitting arcs, epsilon arcs,
-        frames that max_active cut, and the most tokens of a frame.
+        the number of frames that were searched.  `tally` counts tokens, emitting arcs, epsilon arcs, frames that
+        max_active cut, and the most tokens of a frame.
     """
     row = np.empty(scores.shape[1], np.float32)
-    hash_shift = _hash_shift(table)
+    address_mask = (np.uint32(1) << shift) - np.uint32(1)
     for t in range(scores.shape[0]):
         best_slot = best_token(frontier.cost, count)
         best = frontier.cost[best_slot]
@@ -366,9 +348,11 @@ def advance_search(
             if 2 * (base + count + len(spare.cost)) > len(trace.arc):
                 trace = _room(trace, 2 * (base + count + len(spare.cost)))
         next_base = base + count
+        # the table is as wide as the frame is likely to need, so that it stays in the cache
+        bits = min(_bits(len(table)), max(_LEAST_TABLE_BITS, _bits(4 * count)))
         # the best token's arcs alone, for an early cutoff
         next_cutoff = np.float32(np.inf)
-        at = int(frontier.target[best_slot] & ((np.uint32(1) << shift) - np.uint32(1)))
+        at = np.int64(frontier.target[best_slot] & address_mask)
         if words[at] > 0:
             next_cutoff = best + costs[at + 1] + row[words[at] - np.uint32(1)] + next_beam
         for k in range(np.int64(words[at + 2])):
@@ -376,22 +360,18 @@ def advance_search(
             next_cutoff = min(next_cutoff, best + costs[a + 2] + row[words[a]] + next_beam)
         new_count, i = 0, 0
         while i < count:
-            i, new_count, next_cutoff, expanded = _emit(
-                words, costs, row, frontier.target, frontier.cost, count, base, i, cutoff, next_cutoff, next_beam,
-                table, hash_shift, spare.target, spare.cost, spare.link, spare.head, spare.tail, trace.previous,
+            i, new_count, next_cutoff, followed = _expand(
+                words, costs, row, True, frontier.target, frontier.cost, count, base, i, cutoff, next_cutoff,
+                next_beam, table, bits, spare.target, spare.cost, spare.link, spare.head, spare.tail, trace.previous,
                 trace.arc, next_base, new_count, shift,
             )  # fmt: skip
-            tally[1] += expanded
+            tally[1] += followed
             if i < count:
-                spare, trace, table, hash_shift = _double(spare, new_count, next_base, trace, table, shift)
-        done = False
-        while not done:
-            new_count, expanded, done = _epsilon_step(
-                words, costs, next_cutoff, table, hash_shift, spare, trace, next_base, new_count, shift
-            )
-            tally[2] += expanded
-            if not done:
-                spare, trace, table, hash_shift = _double(spare, new_count, next_base, trace, table, shift)
+                spare, trace, table, bits = _double(spare, new_count, next_base, trace, table, bits, shift)
+        spare, trace, table, new_count, followed = _close(
+            words, costs, next_cutoff, spare, trace, table, bits, next_base, new_count, shift
+        )
+        tally[2] += followed
         if new_count == 0:
             return frontier, spare, base, count, trace, table, offset, t
         tally[0] += count
@@ -401,18 +381,6 @@ def advance_search(
         frontier, spare = spare, frontier
         base, count = next_base, new_count
     return frontier, spare, base, count, trace, table, offset, scores.shape[0]
-
-
-@njit(cache=True, nogil=True)
-def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, shift: Any) -> Any:
-    """Return the buffers of the frame in the making at twice their size."""
-    capacity = 2 * len(frontier.cost)
-    frontier = _wider(frontier, capacity)
-    if base + capacity > len(trace.arc):
-        trace = _room(trace, 2 * (base + capacity))
-    if len(table) < 2 * capacity:
-        table = _rehashed(frontier, count, base, shift, 2 * capacity)
-    return frontier, trace, table, _hash_shift(table)
 
 
 @njit(cache=True, nogil=True)
