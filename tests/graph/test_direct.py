@@ -90,9 +90,7 @@ def naive_graph(words: dict[str, int]) -> ArcTable:
         for state, out in arcs.items()
         for ilabel, word, cost, target in out
     ]
-    return arc_table(
-        len(number), rows, finals={number[s]: cost for s, cost in final.items()}, start=number[first]
-    )
+    return arc_table(len(number), rows, finals={number[s]: cost for s, cost in final.items()}, start=number[first])
 
 
 def grammar_table(words: dict[str, int], backoff_label: int) -> ArcTable:

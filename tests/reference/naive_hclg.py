@@ -53,6 +53,7 @@ def hclg(grammar, finals, start, prons, silence, silence_cost, word_cost, window
     Returns:
         (arcs by state, final costs by state, start state); states are tuples.
     """
+
     # L o G, states: ("end", history): a word ended; ("begin", history); (word, pron, position, next history)
     def phone_arcs(state):
         kind = state[0]

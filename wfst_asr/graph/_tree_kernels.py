@@ -1,4 +1,4 @@
-"""Kernel of the direct L o G: one lexical tree a language model state, tails shared by (rest of the word, next state)."""
+"""Kernel of the direct L o G: one lexical tree a language model state, tails shared by (rest of word, next state)."""
 
 import numpy as np
 from numba import njit

@@ -36,11 +36,8 @@ def expand_windows(  # type: ignore[no-untyped-def]
     A state is (state of LG, class of the left phone, current phone): the current phone's window is complete, and its
     label given out, when the phone after it is read.  Phone 0 means that no phone was read yet.
 
-    Args:
-        hmm_of: (left classes, phones + 1, right classes) int32 HMM numbers.
-        left_class: (phones + 1,) class of each phone as it stands left of another.
-        right_class: (phones + 1,) class of each phone as it stands right of another; entry 0 is the end of the
-            utterance.
+    `hmm_of` is (left classes, phones + 1, right classes) int32 HMM numbers; `left_class` and `right_class` give the
+    class of each phone as it stands left and right of another, entry 0 of the latter the end of the utterance.
     """
     num_phones = np.int64(left_class.shape[0])
     num_left = np.int64(hmm_of.shape[0])

@@ -46,6 +46,8 @@ class EnglishGraphOptions:
         max_words: the so many commonest words of the language model (by unigram probability) with all their n-grams;
             0 for all words that have a pronunciation.
         silence_prob: probability of the optional silence between two words, in (0, 1).
+        word_insertion_penalty: cost added to every word, in nats beside the language model's; more of it gives fewer
+            and longer words.
         transition_scale: factor on the log transition probabilities of the HMMs, self-loops included; at the inverse
             of the language model weight they keep the weight that they were trained with.
         acoustic_scale: default factor on the acoustic scores in decoding, written into the manifest.
@@ -53,14 +55,17 @@ class EnglishGraphOptions:
 
     max_words: int = 0
     silence_prob: float = 0.5
-    transition_scale: float = 0.1
-    acoustic_scale: float = 0.1
+    word_insertion_penalty: float = 0.5
+    transition_scale: float = 0.13
+    acoustic_scale: float = 0.13
 
     def __post_init__(self) -> None:
         if self.max_words < 0:
             raise WfstAsrError(f"max_words is {self.max_words}; expected 0 (all words) or a positive number")
         if not 0.0 < self.silence_prob < 1.0:
             raise WfstAsrError(f"silence_prob is {self.silence_prob}; expected a probability between 0 and 1")
+        if not np.isfinite(self.word_insertion_penalty):
+            raise WfstAsrError(f"word_insertion_penalty is {self.word_insertion_penalty}; expected a number")
         for name in ("transition_scale", "acoustic_scale"):
             if not 0.0 < getattr(self, name) < np.inf:
                 raise WfstAsrError(f"{name} is {getattr(self, name)}; expected a positive number")
@@ -237,6 +242,7 @@ def compile_english_graph(
             if len(names) < len(lm.words) - 2:
                 warnings.simplefilter("ignore", WfstAsrWarning)  # the words left out were told above
             grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
+        grammar.arcs["cost"][grammar.arcs["ilabel"] != backoff] += np.float32(options.word_insertion_penalty)
         del lm
         size.set(grammar.num_states, grammar.num_arcs)
     with clock.step("H and C: triphones") as size:

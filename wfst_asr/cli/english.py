@@ -1,0 +1,86 @@
+"""What `demo` and `transcribe` share: the cache folder of the English graph, its compilation, the search options."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from wfst_asr.decoder.options import DecodeOptions
+    from wfst_asr.recipe.english_graph import EnglishGraphOptions
+    from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def cache_dir() -> Path:
+    """Return the user's cache folder for compiled graphs (`XDG_CACHE_HOME`, else `~/.cache`)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wfst_asr"
+
+
+def english_options(command: _Command) -> _Command:
+    """Add the options of compiling the English graph and of searching it."""
+    options = (
+        click.option("--beam", default=12.0, show_default=True, help="Search beam, in scaled cost."),
+        click.option("--max-active", default=7000, show_default=True, help="Tokens expanded a frame at most."),
+        click.option("--acoustic-scale", type=float, help="Factor on acoustic scores.  [default: the graph's]"),
+        click.option(
+            "--cmn",
+            type=click.Choice(["smoothed", "batch", "live", "none"]),
+            default="smoothed",
+            show_default=True,
+            help="Cepstral mean normalisation.",
+        ),
+        click.option("--max-words", default=0, show_default=True, help="Vocabulary; 0 for the whole language model."),
+        click.option("--cache", type=click.Path(path_type=Path), help="Folder for the compiled graph."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "SphinxRecogniser":
+    """Load the English recogniser; compile its graph first where the cache does not hold it.
+
+    Args:
+        cache: folder for graphs; None for the user's.
+        max_words: vocabulary size, 0 for all.
+        tell: print the sizes of all steps and say where the graph comes from (else only that it is being compiled).
+    """
+    from wfst_asr.cli.step_progress import print_steps, progress_of_steps
+    from wfst_asr.fst.manifest import read_manifest
+    from wfst_asr.recipe.english_graph import EnglishGraphOptions, compile_english_graph, english_files, is_current
+    from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
+
+    files = english_files()
+    options = EnglishGraphOptions(max_words=max_words)
+    folder = (cache or cache_dir()) / f"english-{_key(options)}"
+    if is_current(folder, files, options):
+        if tell:
+            click.echo(f"graph: {folder} (compiled earlier)")
+    else:
+        click.echo(f"compiling the English graph into {folder} (once; about two minutes)", err=True)
+        with progress_of_steps() as report:
+            compile_english_graph(files, folder, options, report)
+    if tell:
+        print_steps(read_manifest(folder).steps)
+    return SphinxRecogniser.load(files.model_dir, folder)
+
+
+def _key(options: "EnglishGraphOptions") -> str:
+    text = json.dumps(asdict(options), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def search_options(beam: float, max_active: int, acoustic_scale: float | None) -> "DecodeOptions":
+    """Return the decoder's options."""
+    from wfst_asr.decoder.options import DecodeOptions
+
+    return DecodeOptions(
+        beam=beam, max_active=max_active, min_active=min(200, max_active), acoustic_scale=acoustic_scale
+    )

@@ -1,0 +1,66 @@
+"""`wfst-asr transcribe AUDIO...`: English speech to words."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from wfst_asr.cli.english import english_options, english_recogniser, search_options
+
+
+@click.command()
+@click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--times", is_flag=True, help="Print a line a word: file, start, duration, word.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a recording.")
+@english_options
+def transcribe(
+    audio: tuple[Path, ...],
+    times: bool,
+    as_json: bool,
+    beam: float,
+    max_active: int,
+    acoustic_scale: float | None,
+    cmn: str,
+    max_words: int,
+    cache: Path | None,
+) -> None:
+    """Print the words of recordings of English speech (wav, flac, ogg; any sample rate).
+
+    The first call compiles the graph of the English model of the pip package pocketsphinx; later calls take it from the
+    cache.
+    """
+    missing = [path for path in audio if not path.exists()]
+    if missing:
+        from wfst_asr.errors import WfstAsrError
+
+        raise WfstAsrError(f"{missing[0]}: no such file; give the path of a recording")
+    options = search_options(beam, max_active, acoustic_scale)
+    recogniser = english_recogniser(cache, max_words, tell=False)
+
+    from wfst_asr.recipe.sphinx_recogniser import CmnOptions
+
+    for path in audio:
+        sound = recogniser.read(path)
+        began = time.process_time()
+        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn))
+        seconds = time.process_time() - began
+        if not result.reached_final:
+            click.echo(f"wfst-asr: note: {path}: no final state was reached; the words may end too early", err=True)
+        if as_json:
+            record = {
+                "audio": str(path),
+                "text": result.text,
+                "words": [{"word": w.word, "start_s": w.start_s, "end_s": w.end_s} for w in result.word_times],
+                "duration_s": round(sound.duration_s, 3),
+                "cpu_seconds": round(seconds, 3),
+                "reached_final": result.reached_final,
+                "graph_cost": result.graph_cost,
+                "acoustic_cost": result.acoustic_cost,
+            }
+            click.echo(json.dumps(record))
+        elif times:
+            for w in result.word_times:
+                click.echo(f"{path} {w.start_s:.2f} {w.end_s - w.start_s:.2f} {w.word}")
+        else:
+            click.echo(f"{path} {result.text}" if len(audio) > 1 else result.text)

@@ -1,0 +1,121 @@
+"""Recordings to words with a PocketSphinx acoustic model and a graph of its senones."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.decoder.decode import DecodeResult, decode
+from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.search_graph import SearchGraph, load_graph
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.features.sphinx_dynamic import sphinx_dynamic_features
+from wfst_asr.features.sphinx_mfcc import sphinx_mfcc
+from wfst_asr.io.wav import Audio, read_audio
+from wfst_asr.sphinx.acoustic_model import SphinxModel, read_model
+
+CMN_KINDS = ("smoothed", "batch", "live", "none")
+
+
+@dataclass(frozen=True)
+class CmnOptions:
+    """Cepstral mean normalisation of a recording.
+
+    Attributes:
+        kind: "smoothed" takes the recording's mean after `prior_frames` frames of zero cepstra, which keeps the mean
+            of a short recording from following its words; "batch" takes the recording's mean as it is; "live" the mean
+            that feat.params begins live decoding with; "none" takes nothing off.
+        prior_frames: see "smoothed".
+    """
+
+    kind: str = "smoothed"
+    prior_frames: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in CMN_KINDS:
+            raise WfstAsrError(f"cmn is '{self.kind}'; expected one of: {', '.join(CMN_KINDS)}")
+        if not self.prior_frames >= 0:
+            raise WfstAsrError(f"prior_frames is {self.prior_frames}; expected 0 or more")
+
+
+def smoothed_mean(cepstra: Iterable[NDArray[np.float32]], *, prior_frames: float) -> NDArray[np.float64]:
+    """Mean of the frames of one or more recordings, each (T, D), and of `prior_frames` frames of zeros.
+
+    >>> smoothed_mean([np.array([[4.0, 2.0], [2.0, 0.0]], dtype=np.float32)], prior_frames=2.0)
+    array([1.5, 0.5])
+    """
+    parts = [part for part in cepstra if len(part)]
+    total: NDArray[np.float64] = np.sum([part.sum(axis=0, dtype=np.float64) for part in parts], axis=0)
+    return total / (sum(len(part) for part in parts) + prior_frames)
+
+
+def sphinx_scores(
+    model: SphinxModel, samples: NDArray[np.float32], cmn: CmnOptions | None = None
+) -> NDArray[np.float32]:
+    """Return the acoustic scores of a recording, (T, senones) float32 natural log-likelihoods.
+
+    Args:
+        model: the acoustic model.
+        samples: (N,) sound in 16-bit scale at the model's sample rate.
+        cmn: normalisation of the cepstra.
+
+    Raises:
+        WfstAsrError: the recording is too short for one frame.
+    """
+    cmn = cmn or CmnOptions()
+    options = model.feature_options
+    cepstra = sphinx_mfcc(samples, options)
+    if len(cepstra) == 0:
+        raise WfstAsrError(
+            f"the recording has {len(samples)} samples, too few for one frame; leave it out or take a longer one"
+        )
+    mean: str | NDArray[np.float64] = cmn.kind
+    if cmn.kind == "smoothed":
+        mean = smoothed_mean([cepstra], prior_frames=cmn.prior_frames)
+    return model.log_likelihoods(sphinx_dynamic_features(cepstra, options, cmn=mean))
+
+
+@dataclass(frozen=True)
+class SphinxRecogniser:
+    """An acoustic model with the graph of its senones.
+
+    Attributes:
+        model: acoustic model.
+        graph: HCLG with input labels senone + 1.
+    """
+
+    model: SphinxModel
+    graph: SearchGraph
+
+    @classmethod
+    def load(cls, model_dir: str | os.PathLike[str], graph_dir: str | os.PathLike[str]) -> "SphinxRecogniser":
+        """Load both.
+
+        Raises:
+            WfstAsrError: one is missing or bad, or the graph was compiled for another number of senones.
+        """
+        model, graph = read_model(model_dir), load_graph(graph_dir)
+        if graph.num_columns != model.num_senones:
+            raise WfstAsrError(
+                f"{graph_dir}: the graph needs scores of {graph.num_columns} columns, but {model_dir} has "
+                f"{model.num_senones} senones; compile the graph from this model"
+            )
+        return cls(model, graph)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Sample rate that recordings are converted to."""
+        return int(self.model.feature_options.samprate)
+
+    def read(self, path: str | os.PathLike[str], *, warn: bool = True) -> Audio:
+        """Read a recording at the model's sample rate."""
+        return read_audio(Path(path), sample_rate_hz=self.sample_rate_hz, warn=warn)
+
+    def recognise(
+        self, samples: NDArray[np.float32], options: DecodeOptions | None = None, *, cmn: CmnOptions | None = None
+    ) -> DecodeResult:
+        """Return the words of a recording, with their times and costs."""
+        return decode(self.graph, sphinx_scores(self.model, samples, cmn), options)
