@@ -9,7 +9,8 @@ from wfst_asr.graph._arrays_kernels import NOT_FINAL, grown
 @njit(cache=True, nogil=True)
 def inlinable_states(start, first, ilabel, olabel, nextstate, final, loop):  # type: ignore[no-untyped-def]
     """Mark the states that an epsilon arc into them may be replaced by: not the start, not final, without self-loop,
-    and with either one arc in or one arc out, so that the machine does not grow."""
+    and with either one arc in or one arc out, so that the machine does not grow.
+    """
     num_states = first.shape[0] - 1
     arcs_in = np.zeros(num_states, np.int32)
     for arc in range(nextstate.shape[0]):
