@@ -21,6 +21,10 @@ _FIRST_CAPACITY = 1 << 14
 _NO_LIMIT = 1 << 60
 
 
+class NoPathError(WfstAsrError):
+    """No path of the graph goes through the frames, for the scores given."""
+
+
 @dataclass(frozen=True)
 class SearchCounts:
     """What a search did, summed over its frames.
@@ -113,7 +117,7 @@ class BeamSearch:
             scores: (T, P) acoustic scores, see `acoustic_scores.check_scores`.
 
         Raises:
-            WfstAsrError: scores that are not in order, or no path goes on at some frame.
+            WfstAsrError: scores that are not in order; NoPathError where no path goes through a frame.
         """
         names = self.graph.manifest.column_names if self.graph.manifest else ""
         self.advance_checked(check_scores(scores, self.graph.num_columns, column_names=names, first_frame=self._frames))
@@ -146,7 +150,7 @@ class BeamSearch:
         (self._trace, self._table, self._offset, frames) = advanced[4:]
         self._frames += frames
         if frames < len(scores):
-            raise WfstAsrError(
+            raise NoPathError(
                 f"no path goes through frame {self._frames}: "
                 + (
                     "all its scores are -inf; check the acoustic model"

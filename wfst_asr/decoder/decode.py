@@ -66,8 +66,8 @@ def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None
         options: dials of the search.
 
     Raises:
-        WfstAsrError: scores that are empty, not numbers, NaN or +infinity, or of another width than the graph's; no
-            path at all (for example every score of a frame -infinity).
+        WfstAsrError: scores that are empty, not numbers, NaN or +infinity, or of another width than the graph's.
+        NoPathError: no path at all (for example every score of a frame -infinity).
 
     >>> from wfst_asr.decoder.search_graph import make_search_graph
     >>> from wfst_asr.fst.arcs import arc_table

@@ -22,6 +22,7 @@ from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.arcs import ARC_DTYPE, STATE_DTYPE
 
 _MAGIC = b"WFSTLAY1"
+_NOTABLE = 10_000_000  # words; smaller graphs are prepared in a moment
 _SAMPLES, _SAMPLE_BYTES = 256, 4096
 _ARRAYS = {"words": np.uint32, "block_start": np.uint32, "state": np.int32}
 
@@ -81,7 +82,8 @@ def write_prepared(path: Path, prepared: PreparedGraph, *, mark: str) -> bool:
                 file.write(memoryview(data).cast("B"))
                 file.write(b"\0" * (-data.nbytes % 64))
     except WfstAsrError as error:
-        warnings.warn(f"{error}; the next start prepares the graph again", WfstAsrWarning, stacklevel=3)
+        if len(layout.words) > _NOTABLE:
+            warnings.warn(f"{error}; the next start prepares the graph again", WfstAsrWarning, stacklevel=3)
         return False
     return True
 

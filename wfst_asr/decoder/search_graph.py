@@ -163,7 +163,8 @@ def load_graph(
 
     Args:
         path: a graph folder, or a const FST alone (then `columns` is needed).
-        columns: (L,) score column of each input label, for a graph without manifest; entry 0 is not read.
+        columns: (L,) score column of each input label, for a graph without manifest, or records of LABEL_DTYPE, which
+            tell words' exact times as well; entry 0 is not read.
         words: symbol table or list of words by id; `words.txt` in the folder, if not given.
 
     Raises:
@@ -176,7 +177,10 @@ def load_graph(
         raise WfstAsrError(f"{fst}: no such file; make it with: wfst-asr graph compile")
     manifest = read_manifest(folder) if columns is None and (folder / MANIFEST_NAME).is_file() else None
     labels: NDArray[np.void] | None = None
-    if columns is None:
+    if columns is not None and np.asarray(columns).dtype.names is not None:
+        labels = _check_labels(np.asarray(columns), str(fst))
+        columns = labels["column"]
+    elif columns is None:
         labels, columns = _labels_of_folder(folder, manifest, fst)
     num_columns = manifest.num_columns if manifest else None
     checked, count = _check_columns(columns, num_columns, str(folder / LABELS_NAME))
@@ -232,8 +236,7 @@ def _labels_of_folder(folder: Path, manifest: Manifest | None, fst: Path) -> tup
             labels = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise WfstAsrError(f"{path}: cannot be read ({error}); compile the graph again") from error
-        if labels.dtype.names is None or set(LABEL_DTYPE.names or ()) - set(labels.dtype.names) or labels.ndim != 1:
-            raise WfstAsrError(f"{path}: expected records of {', '.join(LABEL_DTYPE.names or ())}")
+        labels = _check_labels(labels, str(path))
         return labels, labels["column"]
     if manifest is not None and manifest.label_kind == "pdf-id+1":
         return None, np.arange(-1, manifest.num_columns, dtype=np.int32)
@@ -241,6 +244,14 @@ def _labels_of_folder(folder: Path, manifest: Manifest | None, fst: Path) -> tup
         f"{fst}: has no {LABELS_NAME} beside it, so that its input labels have no meaning; "
         "give load_graph the score column of each label as columns="
     )
+
+
+def _check_labels(labels: NDArray[Any], name: str) -> NDArray[np.void]:
+    if labels.dtype.names is None or set(LABEL_DTYPE.names or ()) - set(labels.dtype.names) or labels.ndim != 1:
+        raise WfstAsrError(
+            f"{name}: input labels without meaning; expected records of {', '.join(LABEL_DTYPE.names or ())}"
+        )
+    return labels
 
 
 def _check_columns(columns: ArrayLike, num_columns: int | None, name: str) -> tuple[NDArray[np.int32], int]:
