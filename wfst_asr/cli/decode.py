@@ -192,7 +192,7 @@ def _clocks() -> tuple[float, float]:
 
 
 def _some(names: list[str]) -> str:
-    return f"{len(names)} utterances ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
+    return f"{len(names)} utterance{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
 
 
 def _note(message: str) -> None:

@@ -13,6 +13,7 @@ from numba import njit
 
 from wfst_asr.decoder._prefetch import prefetch as _prefetch
 from wfst_asr.decoder._pruning import best_token, pruning_cutoff
+from wfst_asr.decoder._trace_kernels import Trace, collect, grown, room
 
 prefetch: Any = _prefetch
 NO_ARC = np.uint32(0xFFFFFFFF)
@@ -39,13 +40,6 @@ class Frontier(NamedTuple):
     link: Any
     head: Any
     tail: Any
-
-
-class Trace(NamedTuple):
-    """Back-pointers: trace index of the token before (0 at the start) and address of the arc from it."""
-
-    previous: Any
-    arc: Any
 
 
 @njit(cache=True, nogil=True)
@@ -81,7 +75,7 @@ def _expand(
     last = np.uint32(len(head) - 1)
     first = np.uint64(base)
     code_now = 1
-    expanded = 0
+    expanded: Any = 0
     while True:
         # the next token, its first arc and where its arcs end
         if emitting_step:
@@ -198,18 +192,11 @@ def _expand(
 
 
 @njit(cache=True, nogil=True)
-def _grown(array: Any, size: int) -> Any:
-    larger = np.empty(size, array.dtype)
-    larger[: len(array)] = array
-    return larger
-
-
-@njit(cache=True, nogil=True)
 def _wider(frontier: Any, capacity: int) -> Any:
     return Frontier(
-        _grown(frontier.target, capacity),
-        _grown(frontier.cost, capacity),
-        _grown(frontier.link, capacity),
+        grown(frontier.target, capacity),
+        grown(frontier.cost, capacity),
+        grown(frontier.link, capacity),
         frontier.head,
         frontier.tail,
     )
@@ -226,34 +213,6 @@ def _fill_table(table: Any, bits: int, target: Any, count: int, base: int, shift
         while table[place] != np.uint64(0):
             place = (place + np.uint64(1)) & mask
         table[place] = (address << np.uint64(32)) | np.uint64(base + slot)
-
-
-@njit(cache=True, nogil=True)
-def _collect(trace: Any, first: int, count: int) -> int:
-    """Drop the back-pointers that no token `first ... first + count - 1` needs; return the new place of the first."""
-    place = np.zeros(first + count, np.int32)
-    for i in range(first, first + count):
-        place[i] = 1
-    for i in range(first, first + count):
-        j = trace.previous[i]
-        while place[j] == 0 and j > 0:
-            place[j] = 1
-            j = trace.previous[j]
-    live = 1
-    for i in range(1, first + count):
-        if place[i] == 1:
-            place[i] = live
-            live += 1
-    for i in range(1, first + count):
-        if place[i] > 0:
-            trace.previous[place[i]] = place[trace.previous[i]]
-            trace.arc[place[i]] = trace.arc[i]
-    return live - count
-
-
-@njit(cache=True, nogil=True)
-def _room(trace: Any, size: int) -> Any:
-    return Trace(_grown(trace.previous, size), _grown(trace.arc, size))
 
 
 @njit(cache=True, nogil=True)
@@ -311,7 +270,7 @@ def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: 
         frontier = _wider(frontier, 2 * len(frontier.cost))
     capacity = len(frontier.cost)
     if base + capacity > len(trace.arc):
-        trace = _room(trace, 2 * (base + capacity))
+        trace = room(trace, 2 * (base + capacity))
     bits += 1
     if len(table) < 1 << bits:
         table = np.empty(1 << bits, np.uint64)
@@ -343,10 +302,10 @@ def advance_search(
         for p in range(scores.shape[1]):
             row[p] = np.float32(-scale * scores[t, p]) - best
         if base + count + len(spare.cost) > len(trace.arc):
-            base = _collect(trace, base, count)
+            base = collect(trace, base, count)
             table[:] = np.uint64(0)
             if 2 * (base + count + len(spare.cost)) > len(trace.arc):
-                trace = _room(trace, 2 * (base + count + len(spare.cost)))
+                trace = room(trace, 2 * (base + count + len(spare.cost)))
         next_base = base + count
         # the table is as wide as the frame is likely to need, so that it stays in the cache
         bits = min(_bits(len(table)), max(_LEAST_TABLE_BITS, _bits(4 * count)))
@@ -381,46 +340,3 @@ def advance_search(
         frontier, spare = spare, frontier
         base, count = next_base, new_count
     return frontier, spare, base, count, trace, table, offset, scores.shape[0]
-
-
-@njit(cache=True, nogil=True)
-def trace_back(trace: Any, index: int) -> Any:
-    """Return the addresses of the arcs of the path that ends in a token, first arc first."""
-    length = 0
-    i = index
-    while trace.previous[i] > 0:
-        length += 1
-        i = trace.previous[i]
-    path = np.empty(length, np.uint32)
-    i = index
-    while length > 0:
-        length -= 1
-        path[length] = trace.arc[i]
-        i = trace.previous[i]
-    return path
-
-
-@njit(cache=True, nogil=True)
-def arcs_of_path(kind: Any, rank: Any, state: Any, first: Any, stop: Any, ilabel: Any, nextstate: Any) -> Any:
-    """Return the place in the const FST of each arc of a path.
-
-    kind: 0 self-loop of the header, 1 emitting arc, 2 epsilon arc; rank: its place among its kind in the block.
-    """
-    found = np.empty(len(kind), np.int64)
-    for i in range(len(kind)):
-        seen = 0
-        looped = False
-        for a in range(first[i], stop[i]):
-            if ilabel[a] == 0:
-                this = 2
-            elif nextstate[a] == state[i] and not looped:
-                this = 0
-                looped = True
-            else:
-                this = 1
-            if this == kind[i]:
-                if seen == rank[i]:
-                    found[i] = a
-                    break
-                seen += 1
-    return found

@@ -161,13 +161,13 @@ class BeamSearch:
 
     def finish(self) -> SearchPath:
         """Return the best path of the frames so far: to a final state if one was reached, else the best of all."""
-        from wfst_asr.decoder import _kernels
+        from wfst_asr.decoder import _trace_kernels
 
         cost = self._frontier.cost[: self._count].astype(np.float64)
         final = self.graph.final_costs(self._frontier.target[: self._count])
         reached = bool(np.isfinite(final).any())
         slot = int(np.argmin(cost + final if reached else cost))
-        addresses = _kernels.trace_back(self._trace, self._base + slot)
+        addresses = _trace_kernels.trace_back(self._trace, self._base + slot)
         final_cost = float(final[slot]) if reached else 0.0
         return SearchPath(
             arcs=self.graph.places(addresses),

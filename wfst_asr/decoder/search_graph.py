@@ -84,7 +84,7 @@ class SearchGraph:
 
     def places(self, addresses: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Return the place in the const FST of arcs given by their addresses in the layout."""
-        from wfst_asr.decoder import _kernels
+        from wfst_asr.decoder import _trace_kernels
 
         block = np.searchsorted(self.layout.block_start, addresses, side="right") - 1
         begin = self.layout.block_start[block].astype(np.int64)
@@ -96,7 +96,7 @@ class SearchGraph:
         state = self.layout.state[block]
         first = self.states["first_arc"][state].astype(np.int64)
         stop = first + self.states["num_arcs"][state]
-        places: NDArray[np.int64] = _kernels.arcs_of_path(
+        places: NDArray[np.int64] = _trace_kernels.arcs_of_path(
             kind, rank, state, first, stop, self.arcs["ilabel"], self.arcs["nextstate"]
         )
         return places
