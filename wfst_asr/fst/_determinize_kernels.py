@@ -7,27 +7,9 @@ strings have equal numbers.  A subset is a run of elements (state, string, cost)
 import numpy as np
 from numba import njit
 
+from wfst_asr.fst._growing_kernels import grown, mixed
+
 DONE, NOT_FUNCTIONAL, TOO_LONG, TOO_MANY = 0, 1, 2, 3
-
-
-@njit(cache=True, nogil=True)
-def _grown(array: np.ndarray, needed: int) -> np.ndarray:
-    if needed <= array.shape[0]:
-        return array
-    larger = np.empty(max(needed, 2 * array.shape[0]), array.dtype)
-    larger[: array.shape[0]] = array
-    return larger
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _mixed(value: np.uint64) -> np.uint64:
-    h = np.uint64(value)
-    h ^= h >> np.uint64(30)
-    h *= np.uint64(0xBF58476D1CE4E5B9)
-    h ^= h >> np.uint64(27)
-    h *= np.uint64(0x94D049BB133111EB)
-    h ^= h >> np.uint64(31)
-    return h
 
 
 @njit(cache=True, nogil=True)
@@ -68,14 +50,14 @@ def _appended(strings, count, string, label, buffer):  # type: ignore[no-untyped
     buffer[length] = label
     result = 0
     for k in range(length, -1, -1):
-        h = _mixed((np.uint64(buffer[k]) << np.uint64(32)) | np.uint64(result))
+        h = mixed((np.uint64(buffer[k]) << np.uint64(32)) | np.uint64(result))
         found = heads[h & np.uint64(heads.shape[0] - 1)]
         while found >= 0 and (s_label[found] != buffer[k] or s_rest[found] != result):
             found = followers[found]
         if found < 0:
             found = count
-            s_label, s_rest = _grown(s_label, found + 1), _grown(s_rest, found + 1)
-            s_hash = _grown(s_hash, found + 1)
+            s_label, s_rest = grown(s_label, found + 1), grown(s_rest, found + 1)
+            s_hash = grown(s_hash, found + 1)
             s_label[found], s_rest[found], s_hash[found] = buffer[k], result, h
             count += 1
             if count > heads.shape[0]:
@@ -154,7 +136,7 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
             c_state[num_closed], c_string[num_closed] = state, e_string[i]
             c_cost[num_closed], c_todo[num_closed] = np.inf, e_cost[i]
             c_queued[num_closed] = True
-            queue = _grown(queue, num_queued + 1)
+            queue = grown(queue, num_queued + 1)
             queue[num_queued] = num_closed
             num_queued += 1
             num_closed += 1
@@ -193,7 +175,7 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                     total = _plus(c_cost[there], c_todo[there], use_log)
                     if c_cost[there] == np.inf or c_cost[there] - total > delta:
                         c_queued[there] = True
-                        queue = _grown(queue, num_queued + 1)
+                        queue = grown(queue, num_queued + 1)
                         queue[num_queued] = there
                         num_queued += 1
         # Final cost and leaving arcs.
@@ -222,8 +204,8 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                         _tell(information, subset, c_string[here], c_string[here], ilabel[arc])
                         break
                 if num_leaving + 1 > t_key.shape[0]:
-                    t_key, t_string = _grown(t_key, num_leaving + 1), _grown(t_string, num_leaving + 1)
-                    t_cost = _grown(t_cost, num_leaving + 1)
+                    t_key, t_string = grown(t_key, num_leaving + 1), grown(t_string, num_leaving + 1)
+                    t_cost = grown(t_cost, num_leaving + 1)
                 t_key[num_leaving] = (np.int64(ilabel[arc]) << 32) | np.int64(nextstate[arc])
                 t_string[num_leaving], t_cost[num_leaving] = string, total + cost[arc]
                 num_leaving += 1
@@ -231,9 +213,9 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
             break
         if is_final:
             if num_arcs + 1 > o_source.shape[0]:
-                o_source, o_ilabel = _grown(o_source, num_arcs + 1), _grown(o_ilabel, num_arcs + 1)
-                o_string, o_cost = _grown(o_string, num_arcs + 1), _grown(o_cost, num_arcs + 1)
-                o_next = _grown(o_next, num_arcs + 1)
+                o_source, o_ilabel = grown(o_source, num_arcs + 1), grown(o_ilabel, num_arcs + 1)
+                o_string, o_cost = grown(o_string, num_arcs + 1), grown(o_cost, num_arcs + 1)
+                o_next = grown(o_next, num_arcs + 1)
             o_source[num_arcs], o_ilabel[num_arcs], o_string[num_arcs] = subset, 0, end_string
             o_cost[num_arcs], o_next[num_arcs] = end_cost, -1
             num_arcs += 1
@@ -256,8 +238,8 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                     e_cost[num_elements - 1] = _plus(e_cost[num_elements - 1], t_cost[entry], use_log)
                 else:
                     if num_elements + 1 > e_state.shape[0]:
-                        e_state, e_string = _grown(e_state, num_elements + 1), _grown(e_string, num_elements + 1)
-                        e_cost = _grown(e_cost, num_elements + 1)
+                        e_state, e_string = grown(e_state, num_elements + 1), grown(e_string, num_elements + 1)
+                        e_cost = grown(e_cost, num_elements + 1)
                     e_state[num_elements], e_string[num_elements] = state, t_string[entry]
                     e_cost[num_elements] = t_cost[entry]
                     num_elements += 1
@@ -284,7 +266,7 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                 for _ in range(shared):
                     e_string[k] = s_rest[e_string[k]]
                 e_cost[k] -= total
-                h = _mixed(h + ((np.uint64(e_state[k]) << np.uint64(32)) | np.uint64(e_string[k])))
+                h = mixed(h + ((np.uint64(e_state[k]) << np.uint64(32)) | np.uint64(e_string[k])))
             dest = heads[h & np.uint64(heads.shape[0] - 1)]
             while dest >= 0:
                 size = sub_first[dest + 1] - sub_first[dest]
@@ -302,8 +284,8 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                 num_elements = low
             else:
                 dest = num_subsets
-                sub_first, sub_hash = _grown(sub_first, dest + 2), _grown(sub_hash, dest + 2)
-                sub_parent, sub_label = _grown(sub_parent, dest + 2), _grown(sub_label, dest + 2)
+                sub_first, sub_hash = grown(sub_first, dest + 2), grown(sub_hash, dest + 2)
+                sub_parent, sub_label = grown(sub_parent, dest + 2), grown(sub_label, dest + 2)
                 sub_first[dest + 1] = num_elements
                 sub_hash[dest], sub_parent[dest], sub_label[dest] = h, subset, label
                 num_subsets += 1
@@ -313,9 +295,9 @@ def determinize_kernel(  # type: ignore[no-untyped-def]
                     followers[dest] = heads[h & np.uint64(heads.shape[0] - 1)]
                     heads[h & np.uint64(heads.shape[0] - 1)] = dest
             if num_arcs + 1 > o_source.shape[0]:
-                o_source, o_ilabel = _grown(o_source, num_arcs + 1), _grown(o_ilabel, num_arcs + 1)
-                o_string, o_cost = _grown(o_string, num_arcs + 1), _grown(o_cost, num_arcs + 1)
-                o_next = _grown(o_next, num_arcs + 1)
+                o_source, o_ilabel = grown(o_source, num_arcs + 1), grown(o_ilabel, num_arcs + 1)
+                o_string, o_cost = grown(o_string, num_arcs + 1), grown(o_cost, num_arcs + 1)
+                o_next = grown(o_next, num_arcs + 1)
             # The prefix is the first `shared` labels of `prefix`; it is written as (string, length) for the caller.
             o_source[num_arcs], o_ilabel[num_arcs], o_string[num_arcs] = subset, label, prefix
             o_cost[num_arcs], o_next[num_arcs] = total, (np.int64(shared) << 32) | dest

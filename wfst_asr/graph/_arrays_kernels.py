@@ -1,4 +1,4 @@
-"""Kernels shared by the direct compiler: growing arrays, hash slots, depth-first order, merging of equal states.
+"""Kernels shared by the direct compiler: depth-first order, merging of equal states, sums of costs.
 
 A machine here is five arrays: first (S + 1,), and per arc ilabel, olabel, cost, nextstate.  Costs are integers in
 units of 1 / COST_UNITS nats, so that sums telescope exactly and equal means equal.
@@ -7,43 +7,10 @@ units of 1 / COST_UNITS nats, so that sums telescope exactly and equal means equ
 import numpy as np
 from numba import njit
 
+from wfst_asr.fst._growing_kernels import mixed
+
 COST_UNITS = 1024
 NOT_FINAL = np.int32(2**31 - 1)
-
-
-@njit(cache=True, nogil=True)
-def grown(array: np.ndarray, needed: int) -> np.ndarray:
-    """Return `array`, or a copy of at least twice its length if `needed` does not fit."""
-    if needed <= array.shape[0]:
-        return array
-    larger = np.empty(max(needed, 2 * array.shape[0]), array.dtype)
-    larger[: array.shape[0]] = array
-    return larger
-
-
-@njit(cache=True, nogil=True, inline="always")
-def mixed(value: np.uint64) -> np.uint64:
-    """Return a well-mixed hash of 64 bits (the finaliser of splitmix64)."""
-    h = np.uint64(value)
-    h ^= h >> np.uint64(30)
-    h *= np.uint64(0xBF58476D1CE4E5B9)
-    h ^= h >> np.uint64(27)
-    h *= np.uint64(0x94D049BB133111EB)
-    h ^= h >> np.uint64(31)
-    return h
-
-
-@njit(cache=True, nogil=True)
-def rehashed(slots: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
-    """Return a table of twice the slots that holds the indices 0..count-1 by the hash of their int64 keys."""
-    larger = np.full(2 * slots.shape[0], -1, np.int32)
-    mask = np.uint64(larger.shape[0] - 1)
-    for index in range(count):
-        at = mixed(np.uint64(keys[index])) & mask
-        while larger[at] >= 0:
-            at = (at + np.uint64(1)) & mask
-        larger[at] = index
-    return larger
 
 
 @njit(cache=True, nogil=True)

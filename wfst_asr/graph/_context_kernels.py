@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import grown, mixed, rehashed
+from wfst_asr.fst._growing_kernels import grown, mixed, rehashed
 
 
 @njit(cache=True, nogil=True)

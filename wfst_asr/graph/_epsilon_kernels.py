@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import NOT_FINAL, grown
+from wfst_asr.fst._growing_kernels import grown
+from wfst_asr.graph._arrays_kernels import NOT_FINAL
 
 
 @njit(cache=True, nogil=True)

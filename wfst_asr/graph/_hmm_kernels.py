@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import COST_UNITS, grown, mixed
+from wfst_asr.fst._growing_kernels import grown, mixed
+from wfst_asr.graph._arrays_kernels import COST_UNITS
 
 NO_LOOP = -1
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL, grown, log_sum, mixed, rehashed
+from wfst_asr.fst._growing_kernels import grown, rehashed, slot_of
+from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL, log_sum
 
 
 @njit(cache=True, nogil=True)
@@ -153,10 +154,7 @@ def lexical_trees(  # type: ignore[no-untyped-def]
                         nextstate[num_arcs] = destination
                     else:
                         key = np.int64(node) * num_g + destination
-                        mask = np.uint64(slots.shape[0] - 1)
-                        slot = mixed(np.uint64(key)) & mask
-                        while slots[slot] >= 0 and tail_keys[slots[slot]] != key:
-                            slot = (slot + np.uint64(1)) & mask
+                        slot = slot_of(slots, tail_keys, key)
                         if slots[slot] < 0:
                             tail_keys = grown(tail_keys, num_tails + 1)
                             tail_state = grown(tail_state, num_tails + 1)
@@ -212,10 +210,7 @@ def lexical_trees(  # type: ignore[no-untyped-def]
                     nextstate[num_arcs] = destination
                 else:
                     key = np.int64(child) * num_g + destination
-                    mask = np.uint64(slots.shape[0] - 1)
-                    slot = mixed(np.uint64(key)) & mask
-                    while slots[slot] >= 0 and tail_keys[slots[slot]] != key:
-                        slot = (slot + np.uint64(1)) & mask
+                    slot = slot_of(slots, tail_keys, key)
                     if slots[slot] < 0:
                         tail_keys = grown(tail_keys, num_tails + 1)
                         tail_state = grown(tail_state, num_tails + 1)

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.graph._arrays_kernels import NOT_FINAL, grown, mixed, rehashed
+from wfst_asr.fst._growing_kernels import grown, rehashed, slot_of
+from wfst_asr.graph._arrays_kernels import NOT_FINAL
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +53,7 @@ def expand_windows(  # type: ignore[no-untyped-def]
     slots = np.full(1 << 20, -1, np.int32)
     keys = np.empty(1 << 19, np.int64)
     keys[0] = np.int64(start) * num_left * num_phones
-    slots[mixed(np.uint64(keys[0])) & np.uint64(slots.shape[0] - 1)] = 0
+    slots[slot_of(slots, keys, keys[0])] = 0
     num_states, state = 1, 0
     end_state = -1
     capacity = 2 * ilabel.shape[0] + 1024
@@ -87,10 +88,7 @@ def expand_windows(  # type: ignore[no-untyped-def]
                 label = 0 if phone == 0 else hmm_of[left, phone, right_class[read]] + 1
                 new_left = np.int64(0 if context_free[read] else left_class[phone])
                 new_key = (np.int64(nextstate[arc]) * num_left + new_left) * num_phones + read
-            mask = np.uint64(slots.shape[0] - 1)
-            slot = mixed(np.uint64(new_key)) & mask
-            while slots[slot] >= 0 and keys[slots[slot]] != new_key:
-                slot = (slot + np.uint64(1)) & mask
+            slot = slot_of(slots, keys, new_key)
             if slots[slot] < 0:
                 keys = grown(keys, num_states + 1)
                 slots[slot] = num_states
