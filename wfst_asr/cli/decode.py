@@ -192,7 +192,8 @@ def _clocks() -> tuple[float, float]:
 
 
 def _some(names: list[str]) -> str:
-    return f"{len(names)} utterance{'s' if len(names) > 1 else ''} ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})"
+    plural, more = "s" if len(names) > 1 else "", " ..." if len(names) > 3 else ""
+    return f"{len(names)} utterance{plural} ({', '.join(names[:3])}{more})"
 
 
 def _note(message: str) -> None:
