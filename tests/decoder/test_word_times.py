@@ -5,6 +5,7 @@ import pytest
 
 from wfst_asr.decoder.decode import decode
 from wfst_asr.decoder.search_graph import LABEL_DTYPE, load_graph
+from wfst_asr.decoder.symbols import read_pronunciations, read_symbols
 from wfst_asr.decoder.word_times import PhoneSegment, match_words, phone_segments
 from wfst_asr.fst.arcs import arc_table, write_const_fst
 from wfst_asr.fst.manifest import Manifest, write_manifest
@@ -112,3 +113,17 @@ def test_without_a_lexicon_times_are_those_of_the_labels_and_say_so(tmp_path):
 
 def test_a_result_without_words_has_no_times():
     assert match_words([], [], LEXICON, set(), []) == []
+
+
+@pytest.mark.parametrize("text", ["a A\nab A B\n\nab  A\tA\nq\n", "a a A\nab ab A B\nab ab A A\n"])
+def test_both_forms_of_align_lexicon_are_read(tmp_path, text):
+    (tmp_path / "align_lexicon.txt").write_text(text)
+    found = read_pronunciations(tmp_path / "align_lexicon.txt")
+    assert found["ab"] == (("A", "B"), ("A", "A"))
+    assert found["a"] == (("A",),)
+    assert found.get("z") is None
+
+
+def test_symbols_in_any_order_and_with_gaps(tmp_path):
+    (tmp_path / "words.txt").write_text("b 3\n<eps> 0\n\na 1\n")
+    assert read_symbols(tmp_path / "words.txt") == ("<eps>", "a", "2", "b")

@@ -19,6 +19,7 @@ from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
 _NO_LIMIT = 1 << 60
+_FRAMES_AT_ONCE = 256
 
 
 class NoPathError(WfstAsrError):
@@ -124,6 +125,10 @@ class BeamSearch:
 
     def advance_checked(self, scores: NDArray[np.float32]) -> None:
         """`advance` for scores that `check_scores` returned."""
+        for at in range(0, len(scores), _FRAMES_AT_ONCE):  # so that Ctrl-C is heard now and then
+            self._advance(scores[at : at + _FRAMES_AT_ONCE])
+
+    def _advance(self, scores: NDArray[np.float32]) -> None:
         from wfst_asr.decoder import _kernels
 
         most = self.options.max_active

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wfst_asr.decoder.layout import EMITTING_WORDS, EPSILON_WORDS, HEADER_WORDS, SearchLayout, lay_out
 from wfst_asr.decoder.prepared_file import PreparedGraph, fingerprint, read_prepared, write_prepared
-from wfst_asr.decoder.symbols import read_pronunciations, read_symbols
+from wfst_asr.decoder.symbols import Pronunciations, read_pronunciations, read_symbols
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ARC_DTYPE, STATE_DTYPE, ArcTable, read_const_fst
 from wfst_asr.fst.manifest import MANIFEST_NAME, Manifest, read_manifest
@@ -63,10 +63,10 @@ class SearchGraph:
         return read_symbols(path) if path.is_file() else ()
 
     @cached_property
-    def pronunciations(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+    def pronunciations(self) -> Pronunciations:
         """Phones of each pronunciation of each word from `align_lexicon.txt`, empty where there is none."""
         path = Path(self.name) / "align_lexicon.txt"
-        return read_pronunciations(path) if path.is_file() else {}
+        return read_pronunciations(path) if path.is_file() else Pronunciations({})
 
     @property
     def frame_shift_s(self) -> float:

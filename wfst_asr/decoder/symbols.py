@@ -1,5 +1,6 @@
 """Symbol tables and pronunciations of a graph folder, as the decoder needs them."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
@@ -11,8 +12,12 @@ def read_symbols(path: Path) -> tuple[str, ...]:
     Raises:
         WfstAsrError: the file cannot be read, or a line is not a symbol and a number.
     """
+    lines = _lines(path)
+    tokens = " ".join(lines).split()
+    if tokens[1::2] == [str(i) for i in range(len(lines))] and len(tokens) == 2 * len(lines):
+        return tuple(tokens[0::2])  # the usual table, in order and without gaps
     symbols: dict[int, str] = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         parts = line.split()
         if not parts:
             continue
@@ -27,17 +32,36 @@ def read_symbols(path: Path) -> tuple[str, ...]:
     return tuple(symbols.get(i, str(i)) for i in range(highest + 1))
 
 
-def read_pronunciations(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
+class Pronunciations(Mapping[str, tuple[tuple[str, ...], ...]]):
+    """Phones of each pronunciation by word; a line is taken apart when its word is asked for."""
+
+    def __init__(self, rests: Mapping[str, Sequence[str]]) -> None:
+        self._rests = rests
+
+    def __getitem__(self, word: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(dict.fromkeys(tuple(rest.split()) for rest in self._rests[word]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rests)
+
+    def __len__(self) -> int:
+        return len(self._rests)
+
+
+def read_pronunciations(path: Path) -> Pronunciations:
     """Read "word phone phone ..." lines; Kaldi's own form, with the word twice, is understood as well.
 
     A word "<eps>" stands for silence phones between words.
     """
-    rows = [line.split() for line in _lines(path) if line.strip()]
-    doubled = bool(rows) and all(len(row) >= 3 and row[0] == row[1] for row in rows)
-    found: dict[str, list[tuple[str, ...]]] = {}
+    rows = [row for line in _lines(path) if (row := line.split(None, 1))]
+    doubled = bool(rows) and all(len(row) == 2 and row[1].split(None, 1)[0] == row[0] for row in rows)
+    rests: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault(row[0], []).append(tuple(row[2 if doubled else 1 :]))
-    return {word: tuple(dict.fromkeys(variants)) for word, variants in found.items()}
+        rest = row[1] if len(row) == 2 else ""
+        if doubled:
+            rest = rest[len(row[0]) :]
+        rests.setdefault(row[0], []).append(rest)
+    return Pronunciations(rests)
 
 
 def _lines(path: Path) -> list[str]:
