@@ -7,7 +7,7 @@ from tests.decoder.graphs import COLUMNS, Case, cases
 from tests.reference.path_enumeration import best_paths
 from wfst_asr.decoder import beam
 from wfst_asr.decoder.beam import BeamSearch, NoPathError
-from wfst_asr.decoder.decode import decode
+from wfst_asr.decoder.decode import decode, decode_blocks
 from wfst_asr.decoder.options import DecodeOptions, exact_options
 from wfst_asr.decoder.search_graph import make_search_graph
 from wfst_asr.decoder.viterbi import viterbi
@@ -260,3 +260,17 @@ def test_graph_that_ends_too_early_is_told():
 def test_dials_out_of_range_are_refused(field, value):
     with pytest.raises(WfstAsrError, match=field):
         DecodeOptions(**{field: value})
+
+
+def test_blocks_of_scores_give_the_words_and_costs_of_the_whole():
+    table = random_graph(40, 300, labels=5, seed=3)
+    graph = make_search_graph(table, [-1, 0, 1, 2, 3, 4])
+    scores = np.random.default_rng(5).normal(-5.0, 2.0, (60, 5)).astype(np.float32)
+    options = DecodeOptions(beam=30.0, acoustic_scale=0.5)
+    whole = decode(graph, scores, options)
+    blocks = decode_blocks(graph, (scores[at : at + 7] for at in range(0, 60, 7)), options)
+    assert blocks.word_ids == whole.word_ids
+    assert blocks.graph_cost == whole.graph_cost
+    assert blocks.acoustic_cost == pytest.approx(whole.acoustic_cost, abs=1e-2)
+    with pytest.raises(WfstAsrError, match="no frames"):
+        decode_blocks(graph, [], options)

@@ -74,3 +74,20 @@ def test_nothing_in_common_is_one_sentence_and_status_1(tmp_path: Path, capsys: 
     assert told.count("\n") == 1
     assert run([str(tmp_path / "u"), str(tmp_path / "missing")]) == 1
     assert "missing: cannot be read (No such file or directory)" in capsys.readouterr().err
+
+
+def test_texts_in_different_cases_are_told_and_compared_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ref").write_text("u1 THE CAT SAT\n")
+    (tmp_path / "hyp").write_text("u1 the cat sits\n")
+    paths = [str(tmp_path / "ref"), str(tmp_path / "hyp")]
+    assert run(paths) == 0
+    told = capsys.readouterr()
+    assert "WER 100.00 %" in told.out
+    assert "one side is upper case and the other lower case; try --ignore-case" in told.err
+    assert run([*paths, "--ignore-case"]) == 0
+    told = capsys.readouterr()
+    assert "WER 33.33 %: 1 of 3" in told.out
+    assert "CER 27.27 %: 3 of 11" in told.out
+    assert told.err == ""

@@ -19,6 +19,7 @@ _MAX_NAMES = 10
 @click.argument("hypothesis", metavar="HYP", type=click.Path(path_type=Path))
 @click.option("--utt2spk", metavar="FILE", type=click.Path(path_type=Path), help="Also count per speaker.")
 @click.option("--cer", is_flag=True, help="Count characters (spaces too) in place of words.")
+@click.option("--ignore-case", is_flag=True, help="Compare in lower case.")
 @click.option("--per-utterance", is_flag=True, help="Also print every utterance's counts.")
 @click.option("--aligned", is_flag=True, help="Also print the aligned text of utterances with errors, and confusions.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; rates in percent.")
@@ -27,6 +28,7 @@ def score(
     hypothesis: Path,
     utt2spk: Path | None,
     cer: bool,
+    ignore_case: bool,
     per_utterance: bool,
     aligned: bool,
     as_json: bool,
@@ -39,20 +41,43 @@ def score(
     from wfst_asr.score.wer import characters, read_text, read_utt2spk, score_texts
 
     texts = [read_text(path) for path in (reference, hypothesis)]
-    if cer:
-        texts = [{name: characters(words) for name, words in text.items()} for text in texts]
-    scores = score_texts(texts[0], texts[1])
+    if ignore_case:
+        texts = [{name: tuple(word.lower() for word in words) for name, words in text.items()} for text in texts]
+    spelled = [{name: characters(words) for name, words in text.items()} for text in texts]
+    scores = score_texts(*(spelled if cer else texts))
+    letters = None if cer else score_texts(*spelled).total
+    _hint_at_case(scores.total, texts, ignore_case=ignore_case)
     speakers = scores.by_speaker(read_utt2spk(utt2spk)) if utt2spk else {}
     unit = "cer" if cer else "wer"
     if as_json:
         told = _as_json(scores, speakers, unit=unit, per_utterance=per_utterance, aligned=aligned)
+        if letters:
+            told["cer"] = _percent(letters)
         click.echo(json.dumps(told, ensure_ascii=False))
     else:
-        _print(scores, speakers, unit=unit, per_utterance=per_utterance, aligned=aligned)
+        _print(scores, speakers, letters, unit=unit, per_utterance=per_utterance, aligned=aligned)
+
+
+def _hint_at_case(total: "ErrorCounts", texts: list[dict[str, tuple[str, ...]]], *, ignore_case: bool) -> None:
+    """Say so where the two sides write in different cases, as LibriSpeech's texts and a lower-case model do."""
+    if ignore_case or 2 * total.hits > total.reference_length:
+        return
+    cases = [
+        {word.isupper() for words in text.values() for word in words if word.isupper() != word.islower()}
+        for text in texts
+    ]
+    if all(len(kinds) == 1 for kinds in cases) and cases[0] != cases[1]:
+        click.echo("wfst-asr: note: one side is upper case and the other lower case; try --ignore-case", err=True)
 
 
 def _print(
-    scores: "Scores", speakers: dict[str, "ErrorCounts"], *, unit: str, per_utterance: bool, aligned: bool
+    scores: "Scores",
+    speakers: dict[str, "ErrorCounts"],
+    letters: "ErrorCounts | None",
+    *,
+    unit: str,
+    per_utterance: bool,
+    aligned: bool,
 ) -> None:
     from wfst_asr.score.report import aligned_text
 
@@ -68,6 +93,8 @@ def _print(
     for speaker, counts in speakers.items():
         click.echo(f"speaker {speaker}  {_line(counts, unit)}")
     click.echo(f"{_line(scores.total, unit)}, {len(scores.utterances)} utterances")
+    if letters:
+        click.echo(_line(letters, "cer"))
     for names, lack in ((scores.without_hypothesis, "hypothesis"), (scores.without_reference, "reference")):
         if names:
             more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""

@@ -1,5 +1,6 @@
 """Decode: scores in, words out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class DecodeResult:
         acoustic_scale: the scale that the search applied to it.
         reached_final: whether the path ends in a final state; if not, the words are those of the best path so far and
             the utterance may end in the middle of a word.
-        frame_costs: (T,) acoustic cost of each frame, not scaled.
+        frame_costs: (T,) acoustic cost of each frame, not scaled; empty after `decode_blocks`, which keeps no scores.
         counts: what the search did.
     """
 
@@ -86,14 +87,36 @@ def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None
     return result_of_path(graph, search.finish(), checked, search)
 
 
+def decode_blocks(graph: SearchGraph, blocks: Iterable[Any], options: DecodeOptions | None = None) -> DecodeResult:
+    """`decode` for scores that come in blocks of frames, (T1, P), (T2, P), ..., none of which is kept.
+
+    The words are those of `decode`; the acoustic cost is what the search added up, and there are no `frame_costs`.
+
+    Raises:
+        WfstAsrError: as `decode`.
+    """
+    search = BeamSearch(graph, options)
+    for block in blocks:
+        search.advance(block)
+    if search.frames == 0:
+        raise WfstAsrError("scores have no frames; leave out empty recordings")
+    return result_of_path(graph, search.finish(), None, search)
+
+
 def result_of_path(
-    graph: SearchGraph, path: SearchPath, scores: NDArray[np.float32], search: BeamSearch
+    graph: SearchGraph, path: SearchPath, scores: NDArray[np.float32] | None, search: BeamSearch
 ) -> DecodeResult:
     """Return what a path says, its costs added up in float64."""
     arcs = graph.arcs[path.arcs]
     emitting = arcs["ilabel"] != 0
     alignment = arcs["ilabel"][emitting]
-    frame_costs = -scores[np.arange(len(scores)), graph.columns[alignment]]
+    graph_cost = float(arcs["cost"].sum(dtype=np.float64)) + path.final_cost
+    if scores is None:
+        frame_costs = np.empty(0, dtype=np.float32)
+        acoustic_cost = (path.cost - graph_cost) / search.acoustic_scale
+    else:
+        frame_costs = -scores[np.arange(len(scores)), graph.columns[alignment]]
+        acoustic_cost = float(frame_costs.sum(dtype=np.float64))
     labelled = np.flatnonzero(arcs["olabel"])
     word_ids = tuple(int(w) for w in arcs["olabel"][labelled])
     words = tuple(graph.word(w) for w in word_ids)
@@ -106,8 +129,8 @@ def result_of_path(
         word_times=times,
         times_exact=exact,
         alignment=alignment,
-        graph_cost=float(arcs["cost"].sum(dtype=np.float64)) + path.final_cost,
-        acoustic_cost=float(frame_costs.sum(dtype=np.float64)),
+        graph_cost=graph_cost,
+        acoustic_cost=acoustic_cost,
         acoustic_scale=search.acoustic_scale,
         reached_final=path.reached_final,
         frame_costs=frame_costs,
