@@ -20,6 +20,7 @@ def demo(
     max_active: int,
     acoustic_scale: float | None,
     cmn: str,
+    adapt: bool,
     max_words: int,
     cache: Path | None,
 ) -> None:
@@ -39,10 +40,12 @@ def demo(
     recogniser = english_recogniser(cache, max_words, tell=True)
 
     from wfst_asr.recipe.sphinx_recogniser import CmnOptions
+    from wfst_asr.sphinx.adaptation import AdaptOptions
 
+    adaptation = AdaptOptions() if adapt else None
     sound = recogniser.read(audio)
     began, cpu_began = time.perf_counter(), time.process_time()
-    result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn))
+    result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn), adapt=adaptation)
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
 
     click.echo(f"\nrecording: {audio} ({sound.duration_s:.1f} s)")

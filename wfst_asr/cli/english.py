@@ -36,6 +36,12 @@ def english_options(command: _Command) -> _Command:
             show_default=True,
             help="Cepstral mean normalisation.",
         ),
+        click.option(
+            "--adapt/--no-adapt",
+            default=True,
+            show_default=True,
+            help="Decode twice, the second time with features adapted to the recording.",
+        ),
         click.option("--max-words", default=0, show_default=True, help="Vocabulary; 0 for the whole language model."),
         click.option("--cache", type=click.Path(path_type=Path), help="Folder for the compiled graph."),
     )

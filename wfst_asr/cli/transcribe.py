@@ -22,6 +22,7 @@ def transcribe(
     max_active: int,
     acoustic_scale: float | None,
     cmn: str,
+    adapt: bool,
     max_words: int,
     cache: Path | None,
 ) -> None:
@@ -39,11 +40,13 @@ def transcribe(
     recogniser = english_recogniser(cache, max_words, tell=False)
 
     from wfst_asr.recipe.sphinx_recogniser import CmnOptions
+    from wfst_asr.sphinx.adaptation import AdaptOptions
 
+    adaptation = AdaptOptions() if adapt else None
     for path in audio:
         sound = recogniser.read(path)
         began = time.process_time()
-        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn))
+        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn), adapt=adaptation)
         seconds = time.process_time() - began
         if not result.reached_final:
             click.echo(f"wfst-asr: note: {path}: no final state was reached; the words may end too early", err=True)

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from wfst_asr.features.sphinx_dynamic import sphinx_dynamic_features
 from wfst_asr.features.sphinx_mfcc import sphinx_mfcc
 from wfst_asr.io.wav import Audio, read_audio
 from wfst_asr.sphinx.acoustic_model import SphinxModel, read_model
+from wfst_asr.sphinx.adaptation import AdaptOptions, TransformEstimator
 
 CMN_KINDS = ("smoothed", "batch", "live", "none")
 
@@ -52,10 +54,10 @@ def smoothed_mean(cepstra: Iterable[NDArray[np.float32]], *, prior_frames: float
     return total / (sum(len(part) for part in parts) + prior_frames)
 
 
-def sphinx_scores(
+def normalised_features(
     model: SphinxModel, samples: NDArray[np.float32], cmn: CmnOptions | None = None
 ) -> NDArray[np.float32]:
-    """Return the acoustic scores of a recording, (T, senones) float32 natural log-likelihoods.
+    """Return the (T, D) features of a recording that the model scores.
 
     Args:
         model: the acoustic model.
@@ -75,7 +77,17 @@ def sphinx_scores(
     mean: str | NDArray[np.float64] = cmn.kind
     if cmn.kind == "smoothed":
         mean = smoothed_mean([cepstra], prior_frames=cmn.prior_frames)
-    return model.log_likelihoods(sphinx_dynamic_features(cepstra, options, cmn=mean))
+    return sphinx_dynamic_features(cepstra, options, cmn=mean)
+
+
+def sphinx_scores(
+    model: SphinxModel, samples: NDArray[np.float32], cmn: CmnOptions | None = None
+) -> NDArray[np.float32]:
+    """Return the acoustic scores of a recording, (T, senones) float32 natural log-likelihoods.
+
+    The arguments and errors are those of `normalised_features`.
+    """
+    return model.log_likelihoods(normalised_features(model, samples, cmn))
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,57 @@ class SphinxRecogniser:
         return read_audio(Path(path), sample_rate_hz=self.sample_rate_hz, warn=warn)
 
     def recognise(
-        self, samples: NDArray[np.float32], options: DecodeOptions | None = None, *, cmn: CmnOptions | None = None
+        self,
+        samples: NDArray[np.float32],
+        options: DecodeOptions | None = None,
+        *,
+        cmn: CmnOptions | None = None,
+        adapt: AdaptOptions | None = None,
     ) -> DecodeResult:
-        """Return the words of a recording, with their times and costs."""
-        return decode(self.graph, sphinx_scores(self.model, samples, cmn), options)
+        """Return the words of a recording, with their times and costs.
+
+        Args:
+            samples: (N,) sound in 16-bit scale at the model's sample rate.
+            options: dials of the search.
+            cmn: normalisation of the cepstra.
+            adapt: decode first to learn, then once more with features transformed towards the model, as
+                `adapted_features` does from the first result.  None decodes once, as it is.
+        """
+        features = heard = normalised_features(self.model, samples, cmn)
+        options = options or DecodeOptions()
+        if adapt is not None:
+            first = replace(options, beam=min(options.beam, adapt.first_beam))
+            for _ in range(adapt.rounds):
+                result = decode(self.graph, self.model.log_likelihoods(features), first)
+                features = self.adapted_features(heard, result, adapt)
+        return decode(self.graph, self.model.log_likelihoods(features), options)
+
+    def adapted_features(
+        self, features: NDArray[np.float32], result: DecodeResult, options: AdaptOptions | None = None
+    ) -> NDArray[np.float32]:
+        """Transform features by the constrained MLLR transform that fits them to the senones of a result.
+
+        Frames of silence and noise are transformed too, but not learnt from.
+
+        Args:
+            features: (T, D), as `normalised_features` returns them.
+            result: what was recognised in them.
+            options: of the estimation.
+
+        Raises:
+            WfstAsrError: the model's features are not cepstra and their differences in time, a stream each or in one.
+        """
+        senones = result.alignment - 1
+        mdef = self.model.mdef
+        speech = ~mdef.is_filler[mdef.senone_base[senones]]
+        return self._estimator.estimate(features[speech], senones[speech], options).transform.apply(features)
+
+    @cached_property
+    def _estimator(self) -> TransformEstimator:
+        options = self.model.feature_options
+        if not options.feat.startswith("1s_c") or self.model.columns is not None:
+            raise WfstAsrError(
+                f"{self.model.path}: features of -feat {options.feat} -svspec '{options.svspec}' cannot be "
+                "adapted; expected cepstra and then their differences in time; switch adaptation off"
+            )
+        return TransformEstimator(self.model.scorer, cepstra=options.ncep)
