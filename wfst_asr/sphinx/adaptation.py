@@ -46,8 +46,8 @@ class AdaptOptions:
         iterations: EM iterations.
         sweeps: times that an iteration goes over all rows of the transform.
         min_frames: recordings with fewer frames to learn from are left as they are.
-        rounds: times that a search finds the senones to learn from and a transform is estimated of them, before the final
-            search.
+        rounds: times that a search finds the senones to learn from and a transform is estimated of them, before the
+            final search.
         first_beam: beam of these searches, where it is narrower than the final one.
 
     Raises:
