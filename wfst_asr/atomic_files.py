@@ -14,10 +14,10 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an exception.
 
     A block that raises (Ctrl-C included) leaves a file that was there before as it was, and nothing half-written.
-    Missing parent folders are made.
+    Missing parent folders are made, and removed again where the block raises.
 
     Raises:
-        WfstAsrError: the folder cannot be made or written, or the disk is full.
+        WfstAsrError: the folder cannot be made or written, the path is a folder or a device, or the disk is full.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -27,6 +27,8 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['words.txt']
     """
     target = Path(path)
+    made = [folder for folder in target.parents if not folder.exists()]
+    _check_place(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
@@ -35,6 +37,8 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise WfstAsrError(
             f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
         ) from error
+    finally:
+        _remove_empty(made)
     aside = Path(name)
     try:
         yield aside
@@ -49,3 +53,38 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+        _remove_empty(made)
+
+
+def check_writable_folder(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that cannot be made or written, before the work is done and not after; nothing is left in it.
+
+    Raises:
+        WfstAsrError: it cannot be written.
+
+    >>> import tempfile
+    >>> check_writable_folder(Path(tempfile.mkdtemp()) / "new" / "newer")
+    """
+    target = Path(folder)
+    nearest = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=nearest)).rmdir()
+    except OSError as error:
+        raise WfstAsrError(
+            f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
+        ) from error
+
+
+def _check_place(target: Path) -> None:
+    """Refuse to replace a folder, or a device such as /dev/null (root may)."""
+    if target.is_dir():
+        raise WfstAsrError(f"{target}: is a folder; give the name of a file to write")
+    if target.exists() and not target.is_file():
+        raise WfstAsrError(f"{target}: is a device or a pipe; give the name of a file to write")
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders that are empty, the innermost first."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()

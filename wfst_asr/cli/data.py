@@ -48,7 +48,7 @@ def validate(directory: Path, read_sound: bool, as_json: bool) -> int:
 @click.option("--first", type=int, help="The first so many utterances.")
 @click.option("--last", type=int, help="The last so many utterances.")
 @click.option("--random", "random_number", type=int, help="So many utterances at random.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random choice.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random choice.")
 @click.option("--ids", type=click.Path(path_type=Path), help="A file whose lines begin with the utterance-ids to keep.")
 @click.option("--speaker", "speakers", multiple=True, help="Keep this speaker's utterances; may be given again.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -35,7 +35,7 @@ def demo(
     for path in (audio, transcript):
         if path is not None and not path.exists():
             raise WfstAsrError(f"{path}: no such file; give the path of a recording, and of its text")
-    reference = tuple(spoken_words(transcript.read_text(encoding="utf-8"))) if transcript else ()
+    reference = tuple(_transcript_words(transcript)) if transcript else ()
     options = search_options(beam, max_active, acoustic_scale)
     recogniser = english_recogniser(cache, max_words, tell=True)
 
@@ -70,6 +70,17 @@ def demo(
             f"insertions, {total.deletions} deletions in {total.reference_length} words)\n"
         )
         click.echo(aligned_text(scores.utterances[0]))
+
+
+def _transcript_words(path: Path) -> list[str]:
+    from wfst_asr.errors import WfstAsrError
+
+    try:
+        return spoken_words(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WfstAsrError(f"{path}: cannot be read ({error.strerror}); give a text file of what is said") from error
+    except UnicodeDecodeError as error:
+        raise WfstAsrError(f"{path}: not UTF-8 text; give a text file of what is said") from error
 
 
 def sample_recording() -> tuple[Path, Path]:

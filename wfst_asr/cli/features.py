@@ -28,7 +28,12 @@ def features() -> None:
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(KINDS), default="mfcc", show_default=True)
 @click.option("--feat-params", type=click.Path(path_type=Path), help="Of the Sphinx model (kind sphinx).")
-@click.option("--sample-rate", "sample_rate_hz", type=int, help="In Hz; 16000, or what feat.params says, if not given.")
+@click.option(
+    "--sample-rate",
+    "sample_rate_hz",
+    type=click.IntRange(1),
+    help="In Hz; 16000, or what feat.params says, if not given.",
+)
 @click.option("--num-mel-bins", type=int, help="Mel filters (mfcc and fbank; 23 if not given).")
 @click.option("--num-ceps", type=int, help="Cepstra (mfcc; 13 if not given).")
 @click.option("--low-freq", "low_freq_hz", type=float, help="Lower edge of the filters in Hz (mfcc and fbank).")
@@ -39,7 +44,7 @@ def features() -> None:
 @click.option("--snip-edges/--no-snip-edges", default=None, help="Only frames that fit (not for sphinx).")
 @click.option("--use-energy/--no-use-energy", default=None, help="Energy for c0, or before the filters (mfcc, fbank).")
 @click.option("--dither", type=float, default=0.0, show_default=True, help="Kaldi's default is 1 (not for sphinx).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the dither.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the dither.")
 @click.option("--compress", is_flag=True, help="Write Kaldi's compressed matrices.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def extract(data_dir: Path, output: Path, compress: bool, as_json: bool, **choices: Any) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -42,16 +41,18 @@ def compile_graph(
 
     LANG_DIR has L_disambig.fst, G.fst, words.txt, phones.txt; MODEL_DIR has Kaldi's tree and final.mdl.
     """
+    from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.cli.step_progress import print_steps, progress_of_steps
     from wfst_asr.fst.manifest import Manifest
     from wfst_asr.fst.ops import read_fst
     from wfst_asr.fst.symbols import EPSILON, read_symbols
     from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
     from wfst_asr.graph.hclg import HclgOptions, compile_hclg
+    from wfst_asr.graph.lang_validation import check_lexicon_labels
     from wfst_asr.kaldi.transition_model import read_transition_model
     from wfst_asr.kaldi.tree import read_tree
 
-    _check_writable(out_dir)
+    check_writable_folder(out_dir)
     inputs = {
         "L": lang_dir / "L_disambig.fst",
         "G": grammar or lang_dir / "G.fst",
@@ -67,6 +68,7 @@ def compile_graph(
                 f"{lang_dir / 'phones.txt'}: phone {phone} of the model is missing; take the model's own"
             )
     lexicon = read_fst(inputs["L"], remedy=f"make it with: wfst-asr lang make lexicon.txt {lang_dir}")
+    check_lexicon_labels(lexicon, words, phones, model_phones=model.topology.phones)
     g = read_fst(inputs["G"], remedy=f"make it with: wfst-asr lm compile lm.arpa {lang_dir}")
     with progress_of_steps() as report:
         result = compile_hclg(
@@ -144,16 +146,13 @@ def info(path: Path, as_json: bool) -> None:
         print_steps(manifest.steps)
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written before the work is done, not after."""
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise WfstAsrError(f"{folder}: cannot be written; choose a folder that you may write to")
-
-
 def _lines(path: Path) -> Iterator[str]:
     if path.exists():
-        yield from (line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise WfstAsrError(f"{path}: not UTF-8 text; make the lang directory again") from error
+        yield from (line for line in text.splitlines() if line.strip())
 
 
 def _finite(value: float) -> float | None:

@@ -21,8 +21,10 @@ def lang() -> None:
 @click.option("--silence-prob", default=0.5, show_default=True, help="Probability of silence between words.")
 @click.option("--silprob", type=click.Path(path_type=Path), help="silprob.txt, for a lexiconp_silprob.txt.")
 @click.option("--oov", help="The word for words outside the vocabulary; default: <UNK> or <unk> if in the lexicon.")
-@click.option("--num-states", default=3, show_default=True, help="States of an HMM of speech.")
-@click.option("--num-silence-states", default=5, show_default=True, help="States of an HMM of silence.")
+@click.option("--num-states", type=click.IntRange(1), default=3, show_default=True, help="States of an HMM of speech.")
+@click.option(
+    "--num-silence-states", type=click.IntRange(3), default=5, show_default=True, help="States of an HMM of silence."
+)
 def make(
     lexicon: Path,
     out_dir: Path,

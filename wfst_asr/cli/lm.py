@@ -19,7 +19,7 @@ def lm() -> None:
 @click.argument("output", type=click.Path(path_type=Path), required=False)
 def compile_grammar(model: Path, lang_dir: Path, output: Path | None) -> None:
     """Compile the ARPA MODEL to G with the words of LANG_DIR; OUTPUT is LANG_DIR/G.fst if not given."""
-    from wfst_asr.atomic_files import written_aside
+    from wfst_asr.fst.ops import write_fst
     from wfst_asr.fst.symbols import read_symbols
     from wfst_asr.graph.grammar_fst import grammar_fst
     from wfst_asr.lm.arpa import read_arpa
@@ -29,8 +29,7 @@ def compile_grammar(model: Path, lang_dir: Path, output: Path | None) -> None:
     words = read_symbols(lang_dir / "words.txt")
     fst = grammar_fst(read_arpa(model), words)
     target = output or lang_dir / "G.fst"
-    with written_aside(target) as aside:
-        fst.write(str(aside))
+    write_fst(fst, target)
     click.echo(f"{target}: {fst.num_states()} states, {sum(fst.num_arcs(s) for s in fst.states())} arcs")
 
 

@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("wfst-asr: interrupted; nothing half-written was left", err=True)
         sys.exit(1)
+    except MemoryError as error:
+        click.echo(f"wfst-asr: out of memory ({error}); give it less, or a smaller --max-active", err=True)
+        sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"wfst-asr: {where}{error.strerror or error}", err=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pynini
 import pywrapfst
 
+from wfst_asr.atomic_files import written_aside
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.convert import from_pynini, to_pynini
@@ -55,6 +56,20 @@ def read_fst(path: str | os.PathLike[str], *, remedy: str = "give the path of an
     fst.set_input_symbols(None)
     fst.set_output_symbols(None)
     return fst
+
+
+def write_fst(fst: pynini.Fst, path: str | os.PathLike[str]) -> None:
+    """Write an OpenFst file (written aside, then renamed).
+
+    Raises:
+        WfstAsrError: the place cannot be written, or the disk is full.
+    """
+    with written_aside(path) as aside:
+        try:
+            with _without_messages_of_openfst():
+                fst.write(str(aside))
+        except pywrapfst.FstIOError as error:
+            raise WfstAsrError(f"{path}: writing failed; free some space or choose another folder") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.fst.ops import write_fst
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols, write_symbols
 from wfst_asr.graph.lexicon_fst import lexicon_fst
 from wfst_asr.hmm.topology import HmmTopology, kaldi_topology, read_topology, write_topology
@@ -171,7 +172,7 @@ def make_lang_dir(
                 position_dependent=phone_set.position_dependent,
                 silence=silence,
             )
-            fst.write(str(aside / name))
+            write_fst(fst, aside / name)
     return read_lang_dir(target)
 
 
@@ -181,6 +182,8 @@ def numbered_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise WfstAsrError(f"{path}: cannot be read ({error.strerror}); make the directory again") from error
+    except UnicodeDecodeError as error:
+        raise WfstAsrError(f"{path}: not UTF-8 text; make the directory again") from error
     for at, line in enumerate(text.split("\n"), start=1):
         if fields := line.split():
             yield at, fields
@@ -263,6 +266,8 @@ def _write_rows(
 @contextmanager
 def _folder_aside(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; move its files to `target` when the block ends without an exception."""
+    if target.exists() and not target.is_dir():
+        raise WfstAsrError(f"{target}: is a file; give the name of a folder")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))

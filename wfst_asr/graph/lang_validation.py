@@ -1,7 +1,7 @@
 """Check a lang directory and list everything that is wrong with it, in the spirit of Kaldi's `validate_lang.pl`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pywrapfst
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.convert import from_pynini
+from wfst_asr.fst.ops import Machine, as_table
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, is_disambiguation_symbol, read_symbols
 from wfst_asr.graph.lang_dir import LangDir, numbered_fields, read_lang_dir
 from wfst_asr.hmm.topology import read_topology
@@ -165,3 +166,33 @@ def _label_problems(path: Path, table: ArcTable, inputs: SymbolTable, outputs: S
 def _listed(names: set[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in sorted(names)[:5])
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def check_lexicon_labels(
+    lexicon: Machine, words: SymbolTable, phones: SymbolTable, *, model_phones: Iterable[int]
+) -> None:
+    """Refuse L with a word that has no name, or a phone that the acoustic model lacks.
+
+    Args:
+        lexicon: L, phones to words.
+        words: `words.txt`.
+        phones: `phones.txt`.
+        model_phones: ids of the phones that the model has HMMs for.
+
+    Raises:
+        WfstAsrError: the word or phone, and what to do.
+    """
+    arcs = as_table(lexicon).arcs
+    for label in np.unique(arcs["olabel"]).tolist():
+        if label and label not in words.names:
+            raise WfstAsrError(
+                f"L_disambig.fst has a word of number {label}, which words.txt has not; make both anew with: "
+                "wfst-asr lang make"
+            )
+    known = {0, *phones.disambiguation_ids, *model_phones}
+    for label in np.unique(arcs["ilabel"]).tolist():
+        if label not in known:
+            raise WfstAsrError(
+                f"phone '{phones.names.get(label, label)}' of the lexicon is not in the model; take the phones that "
+                "the model was trained with, or leave out the words that have this one"
+            )

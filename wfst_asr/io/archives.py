@@ -4,9 +4,10 @@ Objects are found and checked here, so that a truncated archive is an error that
 (kaldi-native-io) decompresses and writes.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -161,12 +162,12 @@ def _read_key(file: BinaryIO, path: Path) -> str | None:
 
 
 def _take(file: BinaryIO, size: int, path: Path, key: str) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
+    missing = size - (os.fstat(file.fileno()).st_size - file.tell())
+    if missing > 0:
         raise WfstAsrError(
-            f"{path}: the archive ends in the middle of '{key}' ({size - len(data)} bytes are missing); make it again"
+            f"{path}: the archive ends in the middle of '{key}' ({missing} bytes are missing); make it again"
         )
-    return data
+    return file.read(size)
 
 
 def _int(file: BinaryIO, path: Path, key: str) -> int:
@@ -200,7 +201,7 @@ def _read_object(file: BinaryIO, path: Path, key: str, kind: str) -> NDArray[Any
         return _decompress(file, path, key, token, start)
     shape = [_int(file, path, key) for _ in range(2 if kind == MATRIX else 1)]
     dtype = np.dtype(_TYPES[token])
-    data = _take(file, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, path, key)
+    data = _take(file, math.prod(shape) * dtype.itemsize, path, key)
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -327,13 +328,23 @@ def _writer(
             data = value.tolist() if "Int32" in maker.__name__ else value
             if "Float" in maker.__name__ or "Compressed" in maker.__name__:
                 data = np.ascontiguousarray(value, dtype=np.float32)
-            writers[maker].write(utterance, data, *extra)
+            try:
+                writers[maker].write(utterance, data, *extra)
+            except RuntimeError as error:  # Kaldi's code does not tell why
+                raise WfstAsrError(f"{ark}: writing failed; free some space or choose another folder") from error
 
         try:
             yield write
-        finally:
+        except BaseException:
             for writer in writers.values():
+                with suppress(RuntimeError):
+                    writer.close()
+            raise
+        for writer in writers.values():
+            try:
                 writer.close()
+            except RuntimeError as error:
+                raise WfstAsrError(f"{ark}: writing failed; free some space or choose another folder") from error
         if list_aside is not None:
             lines = raw_list.read_text(encoding="utf-8") if raw_list.exists() else ""
             list_aside.write_text(lines.replace(f" {aside}:", f" {target}:"), encoding="utf-8")

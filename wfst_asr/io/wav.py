@@ -6,6 +6,7 @@ file's own sample type.
 
 import math
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 
 FULL_SCALE = 32768.0
+_LOUDEST = 1e6  # times full scale; some programs write 16-bit numbers as floats
+_LOWEST_RATE_HZ = 1000
+_UNKNOWN_BYTES = 0x7FFF0000  # programs that write into a pipe announce at least so many bytes
+_ANNOUNCED = re.compile(r"^data *: (\d+) \(should be \d+\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,24 @@ def read_audio(
     >>> read_audio(name).samples
     array([16384., -8192.], dtype=float32)
     """
-    blocks, rate = _read_blocks(Path(path), start_s, end_s)
+    blocks, rate, cut_short = _read_blocks(Path(path), start_s, end_s)
     if not np.isfinite(blocks).all():
         bad = int(np.argmin(np.isfinite(blocks).all(axis=1)))
         raise WfstAsrError(
             f"{path}: sample {bad} is NaN or infinite; expected numbers: write the recording again from its source"
         )
     channels = blocks.shape[1]
-    actions = []
+    actions = ["it ends before the length that its header tells"] if cut_short else []
     if channels > 1:
         samples = blocks.mean(axis=1, dtype=np.float64).astype(np.float32)
         actions.append("mixed to one channel")
     else:
         samples = np.ascontiguousarray(blocks[:, 0])
+    if np.abs(samples).max() > _LOUDEST:
+        raise WfstAsrError(
+            f"{path}: sample {np.abs(samples).argmax()} is {np.abs(samples).max():g} times full scale; "
+            "expected floats of about -1 to 1: scale the recording"
+        )
     samples *= np.float32(FULL_SCALE)
     wanted = rate if sample_rate_hz is None else sample_rate_hz
     if wanted < 1:
@@ -98,18 +108,27 @@ def read_audio(
     return Audio(samples, wanted, conversion)
 
 
-def _read_blocks(path: Path, start_s: float, end_s: float | None) -> tuple[NDArray[np.float32], int]:
-    """Return samples (N, channels) at full scale 1, and the rate."""
+def _read_blocks(path: Path, start_s: float, end_s: float | None) -> tuple[NDArray[np.float32], int, bool]:
+    """Return samples (N, channels) at full scale 1, the rate, and whether the file is shorter than its header says."""
     import soundfile
 
     if path.is_dir():
         raise WfstAsrError(f"{path}: is a folder; expected an audio file (wav, flac, ogg)")
+    if path.exists() and not path.is_file():  # opening a pipe could wait for ever
+        raise WfstAsrError(f"{path}: is a pipe or a device; write the sound to a file (wav, flac, ogg) first")
     try:
         with open(path, "rb") as file:  # a plain open tells a missing file from a damaged one
             if os.fstat(file.fileno()).st_size == 0:
                 raise WfstAsrError(f"{path}: the file is empty (0 bytes); expected audio (wav, flac, ogg)")
             with soundfile.SoundFile(file) as sound:
                 rate = int(sound.samplerate)
+                if rate < _LOWEST_RATE_HZ:
+                    raise WfstAsrError(
+                        f"{path}: its header tells of {rate} samples a second; expected {_LOWEST_RATE_HZ} or more: "
+                        "the file is damaged, write it again"
+                    )
+                announced = _ANNOUNCED.search(sound.extra_info)
+                cut_short = announced is not None and int(announced[1]) < _UNKNOWN_BYTES
                 total = int(sound.frames)
                 first = round(start_s * rate)
                 last = total if end_s is None else min(total, round(end_s * rate))
@@ -133,7 +152,7 @@ def _read_blocks(path: Path, start_s: float, end_s: float | None) -> tuple[NDArr
         raise WfstAsrError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if len(blocks) == 0:
         raise WfstAsrError(f"{path}: the recording is empty (0 samples); remove it or record it again")
-    return blocks, rate
+    return blocks, rate, cut_short
 
 
 def resample(samples: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:

@@ -36,6 +36,9 @@ class PhoneSet:
         if len(set(phones)) != len(phones):
             twice = next(phone for phone in phones if phones.count(phone) > 1)
             raise WfstAsrError(f"phone '{twice}' is listed twice among the silence and nonsilence phones")
+        for phone in phones:
+            if phone == "<eps>" or (phone.startswith("#") and phone[1:].isdecimal()):
+                raise WfstAsrError(f"phone '{phone}' has a name that is reserved for the transducers; rename it")
         if self.optional_silence is not None and self.optional_silence not in self.silence:
             raise WfstAsrError(
                 f"the optional silence '{self.optional_silence}' is not a silence phone; "

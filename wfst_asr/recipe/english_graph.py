@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.manifest import Manifest, Step, read_manifest
 
@@ -221,6 +222,7 @@ def compile_english_graph(
     from wfst_asr.sphinx.dictionary import read_dictionary
     from wfst_asr.sphinx.lm import read_lm
 
+    check_writable_folder(graph_dir)
     inputs = input_hashes(files)
     clock = StepClock(report)
     with clock.step("language model") as size:
