@@ -40,7 +40,7 @@ def english_options(command: _Command) -> _Command:
             "--adapt/--no-adapt",
             default=True,
             show_default=True,
-            help="Decode twice, the second time with features adapted to the recording.",
+            help="Decode with features adapted to the recording by earlier, narrower passes.",
         ),
         click.option("--max-words", default=0, show_default=True, help="Vocabulary; 0 for the whole language model."),
         click.option("--cache", type=click.Path(path_type=Path), help="Folder for the compiled graph."),

@@ -54,16 +54,16 @@ class AdaptOptions:
         WfstAsrError: a value out of range.
     """
 
-    prior_frames: float = 100.0
+    prior_frames: float = 30.0
     iterations: int = 8
     sweeps: int = 2
     min_frames: int = 50
-    rounds: int = 1
+    rounds: int = 2
     first_beam: float = 9.0
 
     def __post_init__(self) -> None:
         if not self.prior_frames > 0:
-            raise WfstAsrError(f"prior_frames is {self.prior_frames}; expected a number above 0, such as 100")
+            raise WfstAsrError(f"prior_frames is {self.prior_frames}; expected a number above 0, such as 30")
         if self.iterations < 1 or self.sweeps < 1:
             raise WfstAsrError(f"{self.iterations} iterations of {self.sweeps} sweeps; expected at least 1 of each")
         if self.rounds < 1:
