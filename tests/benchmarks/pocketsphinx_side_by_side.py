@@ -4,7 +4,8 @@
 
 DATA_DIR is a Kaldi data directory with `text` and `wav.scp` of English speech.  Both recognisers take the English model
 of the pip package pocketsphinx; PocketSphinx runs with its own defaults, a recording at a time.  Recordings are
-alternated between the two, so that both see the same load of the machine.  CPU seconds are those of features, scores and
+alternated between the recognisers, so that all see the same load of the machine.  wfst_asr runs as `wfst-asr transcribe`
+does, adapting to each recording in a second pass, and once more without adaptation (row `one_pass`).  CPU seconds are those of features, scores and
 search (PocketSphinx: `process_raw` and `end_utt`); loading models and reading audio files is outside for both.
 """
 
@@ -22,6 +23,7 @@ from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.sphinx_recogniser import CMN_KINDS, CmnOptions
 from wfst_asr.score.wer import Scores, score_texts
+from wfst_asr.sphinx.adaptation import AdaptOptions
 
 
 @dataclass
@@ -76,17 +78,20 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
     seconds = sum(len(samples) for samples in audio.values()) / recogniser.sample_rate_hz
     decoder = Decoder(loglevel="FATAL")
     options = DecodeOptions(beam=beam)
-    ours, theirs = Row(), Row()
-    recogniser.recognise(audio[utterances[0]], options)  # loads the kernels
+    recognisers = {
+        "wfst_asr": lambda samples: recogniser.recognise(samples, options, adapt=AdaptOptions()).words,
+        "one_pass": lambda samples: recogniser.recognise(samples, options).words,
+        "pocketsphinx": lambda samples: pocketsphinx_words(decoder, samples),
+    }
+    rows = {name: Row() for name in recognisers}
+    recognisers["wfst_asr"](audio[utterances[0]])  # loads the kernels
     for utterance in utterances:
-        began = time.process_time()
-        ours.words[utterance] = list(recogniser.recognise(audio[utterance], options).words)
-        middle = time.process_time()
-        theirs.words[utterance] = pocketsphinx_words(decoder, audio[utterance])
-        ours.cpu_seconds += middle - began
-        theirs.cpu_seconds += time.process_time() - middle
+        for name, words_of in recognisers.items():
+            began = time.process_time()
+            rows[name].words[utterance] = list(words_of(audio[utterance]))
+            rows[name].cpu_seconds += time.process_time() - began
 
-    report = {"wfst_asr": ours.record(references, seconds), "pocketsphinx": theirs.record(references, seconds)}
+    report = {name: row.record(references, seconds) for name, row in rows.items()}
     click.echo(f"{len(utterances)} recordings, {seconds:.1f} s")
     click.echo(f"{'':14}{'WER %':>8}{'CPU s':>9}{'x real time':>13}{'sub':>6}{'ins':>6}{'del':>6}")
     for name, row in report.items():
@@ -96,7 +101,7 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
         )
     ratios = {
         "wer": round(report["wfst_asr"]["wer"] / report["pocketsphinx"]["wer"], 3),
-        "cpu_seconds": round(ours.cpu_seconds / theirs.cpu_seconds, 3),
+        "cpu_seconds": round(report["wfst_asr"]["cpu_seconds"] / report["pocketsphinx"]["cpu_seconds"], 3),
     }
     click.echo(f"{'ratio':14}{ratios['wer']:8.3f}{ratios['cpu_seconds']:9.3f}")
     result = {**report, "ratio": ratios}
@@ -107,7 +112,7 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
 
 
 def run_sweep(recogniser, audio: dict, references: dict, beam: float) -> list[dict]:
-    """WER over beams, language model weights (1 / acoustic scale) and kinds of normalisation, one varied at a time."""
+    """WER in one pass over beams, language model weights (1 / acoustic scale) and normalisations, one at a time."""
     scale = recogniser.graph.acoustic_scale
     settings = [(width, scale, "smoothed") for width in (8.0, 10.0, 12.0, 14.0)]
     settings += [(beam, other, "smoothed") for other in (0.09, 0.11, 0.15, 0.17)]
