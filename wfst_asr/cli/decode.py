@@ -225,7 +225,18 @@ def _of_scores(path: Path) -> tuple[_Utterances, int | None, _Places]:
 
     if not path.exists():
         raise WfstAsrError(f"{path}: no such file; expected score matrices in an ark or scp")
-    return ((name, partial(_itself, matrix)) for name, matrix in read_matrices(path)), None, {}
+    return _once_each(path, read_matrices(path)), None, {}
+
+
+def _once_each(path: Path, matrices: Iterator[tuple[str, Any]]) -> _Utterances:
+    seen: set[str] = set()
+    for name, matrix in matrices:
+        if name in seen:
+            raise WfstAsrError(f"{path}: utterance '{name}' comes twice; keep one of its score matrices")
+        seen.add(name)
+        yield name, partial(_itself, matrix)
+    if not seen:
+        raise WfstAsrError(f"{path}: holds no score matrix; expected one an utterance")
 
 
 def _itself(matrix: Any) -> Any:

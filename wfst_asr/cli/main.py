@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from wfst_asr.cli.interrupts import patient_interrupts
 from wfst_asr.errors import WfstAsrError
 
 _COMMANDS = {
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 an error told in one sentence, 2 wrong usage."""
     warnings.showwarning = _show_warning
     try:
-        status = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        with patient_interrupts():
+            status = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except WfstAsrError as error:
         click.echo(f"wfst-asr: {error}", err=True)
         sys.exit(1)

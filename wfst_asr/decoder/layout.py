@@ -69,6 +69,10 @@ def lay_out(table: ArcTable, columns: NDArray[np.int32], *, name: str = "graph")
             4: f"has cost {cost[arc]}, expected a number above minus infinity",
         }[problem]
         raise WfstAsrError(f"{name}: arc {arc} {told}")
+    if (table.arcs["olabel"] < 0).any():
+        raise WfstAsrError(f"{name}: has an output label below 0; the file is damaged: make it again")
+    if not (table.final_cost > -np.inf).all():
+        raise WfstAsrError(f"{name}: has a final cost that is no number above minus infinity; make it again")
     order = kernels.depth_first_order(table.start, table.first_arc, nextstate)
     level, cyclic = kernels.epsilon_levels(order, table.first_arc, ilabel, nextstate)
     if cyclic:

@@ -21,7 +21,7 @@ from wfst_asr.decoder.layout import SearchLayout
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.arcs import ARC_DTYPE, STATE_DTYPE
 
-_MAGIC = b"WFSTLAY1"
+_MAGIC = b"WFSTLAY2"
 _NOTABLE = 10_000_000  # words; smaller graphs are prepared in a moment
 _SAMPLES, _SAMPLE_BYTES = 256, 4096
 _ARRAYS = {"words": np.uint32, "block_start": np.uint32, "state": np.int32}
@@ -51,8 +51,8 @@ def fingerprint(graph: Path, columns: NDArray[np.int32]) -> str:
     digest.update(f"{size} {len(columns)}".encode())
     digest.update(np.ascontiguousarray(columns).tobytes())
     with graph.open("rb") as file:
-        for at in np.unique(np.linspace(0, max(0, size - _SAMPLE_BYTES), _SAMPLES).astype(np.int64)):
-            file.seek(int(at))
+        for at in _piece_starts(size):
+            file.seek(at)
             digest.update(file.read(_SAMPLE_BYTES))
     return digest.hexdigest()
 
@@ -66,6 +66,7 @@ def write_prepared(path: Path, prepared: PreparedGraph, *, mark: str) -> bool:
         "code_shift": layout.code_shift,
         "fst": [prepared.states_at, len(prepared.states), len(prepared.arcs)],
         "arrays": {},
+        "checksum": _checksum(layout),
     }
     at = 0
     for name in _ARRAYS:
@@ -109,9 +110,27 @@ def read_prepared(path: Path, fst: Path, *, mark: str) -> PreparedGraph | None:
             for (name, kind), (at, size) in zip(_ARRAYS.items(), header["arrays"].values(), strict=True)
         }
         layout = SearchLayout(**arrays, start=int(header["start"]), code_shift=int(header["code_shift"]))
+        if _checksum(layout) != header["checksum"]:
+            return None
         return PreparedGraph.of_file(layout, fst, *header["fst"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _checksum(layout: SearchLayout) -> str:
+    """Return a digest of a layout: of all its bytes, or of 256 pieces spread over each of the large arrays."""
+    digest = hashlib.sha256(f"{layout.start} {layout.code_shift}".encode())
+    for name in _ARRAYS:
+        data = getattr(layout, name).view(np.uint8)
+        for at in _piece_starts(len(data)):
+            digest.update(data[at : at + _SAMPLE_BYTES])
+    return digest.hexdigest()
+
+
+def _piece_starts(size: int) -> list[int]:
+    """Return where the pieces of a file or an array begin; they cover all of it up to a mebibyte."""
+    starts: list[int] = np.unique(np.linspace(0, max(0, size - _SAMPLE_BYTES), _SAMPLES).astype(np.int64)).tolist()
+    return starts
 
 
 def _mapped(path: Path, kind: np.dtype[Any], at: int, size: int) -> NDArray[Any]:

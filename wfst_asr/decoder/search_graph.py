@@ -175,7 +175,12 @@ def load_graph(
     fst = given / GRAPH_NAME if given.is_dir() else given
     if not fst.exists():
         raise WfstAsrError(f"{fst}: no such file; make it with: wfst-asr graph compile")
-    manifest = read_manifest(folder) if columns is None and (folder / MANIFEST_NAME).is_file() else None
+    if columns is None and given.is_dir() and (given / LABELS_NAME).exists() and not (given / MANIFEST_NAME).exists():
+        raise WfstAsrError(
+            f"{given}: has no {MANIFEST_NAME}, which is written last, so that its compilation was cut short; "
+            "compile the graph again"
+        )
+    manifest = read_manifest(folder) if columns is None and (folder / MANIFEST_NAME).exists() else None
     labels: NDArray[np.void] | None = None
     if columns is not None and np.asarray(columns).dtype.names is not None:
         labels = _check_labels(np.asarray(columns), str(fst))

@@ -39,6 +39,11 @@ class Step:
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
 
+    def __post_init__(self) -> None:
+        numbers = (self.states, self.arcs, self.seconds, self.cpu_seconds, self.peak_mb)
+        if not isinstance(self.name, str) or not all(isinstance(number, int | float) for number in numbers):
+            raise WfstAsrError(f"step {self.name!r}: expected a name and numbers; compile the graph again")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -85,13 +90,16 @@ class Manifest:
             raise WfstAsrError(f"format {self.format!r} of the manifest, expected {FORMAT}; compile the graph again")
         if self.label_kind not in LABEL_KINDS:
             raise WfstAsrError(f"label_kind '{self.label_kind}', expected one of {', '.join(LABEL_KINDS)}")
-        if not isinstance(self.num_columns, int) or self.num_columns < 1:
+        if not isinstance(self.num_columns, int) or isinstance(self.num_columns, bool) or self.num_columns < 1:
             raise WfstAsrError(f"num_columns {self.num_columns!r}, expected a whole number of at least 1")
         for name in ("frame_shift_s", "acoustic_scale", "self_loop_scale", "transition_scale"):
             value = getattr(self, name)
             positive = name in ("frame_shift_s", "acoustic_scale")
             if not isinstance(value, int | float) or not math.isfinite(value) or value < 0 or (positive and not value):
                 raise WfstAsrError(f"{name} {value!r}, expected a {'positive' if positive else 'non-negative'} number")
+        for name in ("inputs", "options"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise WfstAsrError(f"{name} {getattr(self, name)!r}, expected values by name; compile the graph again")
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
@@ -119,7 +127,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         steps = tuple(Step(**_known(Step, step)) for step in record.get("steps", ()))
         silence = tuple(record.get("silence_phones", ()))
         return Manifest(**{**_known(Manifest, record), "steps": steps, "silence_phones": silence})
-    except (TypeError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise WfstAsrError(f"{path}: {error}; compile the graph again") from error
     except WfstAsrError as error:
         raise WfstAsrError(f"{path}: {error}") from error
