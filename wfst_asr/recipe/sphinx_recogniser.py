@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.decoder.decode import DecodeResult, decode
+from wfst_asr.decoder.decode import DecodeResult, decode, decode_blocks
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
@@ -18,6 +18,9 @@ from wfst_asr.features.sphinx_mfcc import sphinx_mfcc
 from wfst_asr.io.wav import Audio, read_audio
 from wfst_asr.sphinx.acoustic_model import SphinxModel, read_model
 from wfst_asr.sphinx.adaptation import AdaptOptions, TransformEstimator
+
+_WHOLE_FRAMES = 6000  # a minute: 120 MB of scores
+_BLOCK_FRAMES = 1024
 
 CMN_KINDS = ("smoothed", "batch", "live", "none")
 
@@ -148,9 +151,15 @@ class SphinxRecogniser:
         if adapt is not None:
             first = replace(options, beam=min(options.beam, adapt.first_beam))
             for _ in range(adapt.rounds):
-                result = decode(self.graph, self.model.log_likelihoods(features), first)
-                features = self.adapted_features(heard, result, adapt)
-        return decode(self.graph, self.model.log_likelihoods(features), options)
+                features = self.adapted_features(heard, self._decode(features, first), adapt)
+        return self._decode(features, options)
+
+    def _decode(self, features: NDArray[np.float32], options: DecodeOptions) -> DecodeResult:
+        """Score and search; long recordings block by block, so that their scores need not fit into memory."""
+        if len(features) <= _WHOLE_FRAMES:
+            return decode(self.graph, self.model.log_likelihoods(features), options)
+        blocks = (features[at : at + _BLOCK_FRAMES] for at in range(0, len(features), _BLOCK_FRAMES))
+        return decode_blocks(self.graph, map(self.model.log_likelihoods, blocks), options)
 
     def adapted_features(
         self, features: NDArray[np.float32], result: DecodeResult, options: AdaptOptions | None = None
