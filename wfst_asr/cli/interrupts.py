@@ -4,7 +4,6 @@ Numba turns the results of a kernel into Python objects by calling Python code, 
 KeyboardInterrupt there ends the process with a segmentation fault, and files that were being written stay behind.
 """
 
-import _thread
 import signal
 import threading
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ def patient_interrupts() -> Iterator[None]:
 
 def _interrupt(_number: int, frame: FrameType | None) -> None:
     if is_inside_numba(frame):
-        again = threading.Timer(_AGAIN_S, _thread.interrupt_main)
+        again = threading.Timer(_AGAIN_S, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
         again.daemon = True
         again.start()
         return
