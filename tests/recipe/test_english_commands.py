@@ -1,0 +1,108 @@
+"""`wfst-asr transcribe` and `wfst-asr demo` with the English model and its 200 commonest words."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.toy_world import status_of
+from wfst_asr.cli.demo import sample_recording, spoken_words
+
+WORDS = ("--max-words", "200")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("pocketsphinx")
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def recording() -> Path:
+    pytest.importorskip("pstrain")
+    return sample_recording()[0]
+
+
+@pytest.fixture(autouse=True)
+def shown_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+
+
+def test_spoken_words_are_lower_case_without_punctuation() -> None:
+    assert spoken_words("  Don\u2019t -- \u2018stop\u2019, MR. Rabbit's 2nd!\n") == [
+        "don't", "stop", "mr", "rabbit's", "2nd",
+    ]  # fmt: skip
+    assert spoken_words("\u2026 ?! ") == []
+
+
+@pytest.mark.parametrize("command", ["demo", "transcribe"])
+def test_help_names_the_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(command, "--help") == 0
+    told = capsys.readouterr().out
+    assert all(option in told for option in ("--beam", "--max-words", "--cache", "--cmn"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["transcribe", "no.wav"], "no.wav: no such file; give the path of a recording"),
+        (["demo", "no.wav"], "no.wav: no such file; give the path of a recording"),
+        (["demo", __file__, "--transcript", "no.txt"], "no.txt: no such file"),
+        (["transcribe", __file__, "--beam", "-1"], "beam -1.0, expected a number above 0"),
+        (["transcribe", __file__, "--acoustic-scale", "0"], "acoustic_scale 0.0, expected a number above 0"),
+        (["transcribe", __file__, "--max-words", "-5"], "max_words is -5; expected 0 (all words)"),
+        (["transcribe", __file__, "--cache", __file__], "cannot be written"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pocketsphinx")
+    assert status_of(*arguments) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert message in told[-1]
+
+
+def test_transcripts_must_be_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "said.txt").write_bytes(b"\xff\xfe\x00")
+    assert status_of("demo", __file__, "--transcript", tmp_path / "said.txt") == 1
+    assert "said.txt: not UTF-8 text; give a text file of what is said" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+def test_words_come_as_text_as_lines_and_as_json(
+    cache: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS) == 0
+    first = capsys.readouterr()
+    assert "compiling the English graph into" in first.err
+    text = first.out.rstrip("\n")
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--json") == 0
+    again = capsys.readouterr()
+    assert again.err == ""
+    told = json.loads(again.out)
+    assert told["text"] == text
+    assert [word["word"] for word in told["words"]] == text.split()
+    assert told["audio"] == str(recording)
+    assert {"duration_s", "cpu_seconds", "reached_final", "graph_cost", "acoustic_cost"} <= set(told)
+    ends = [0.0]
+    for word in told["words"]:
+        assert ends[-1] <= word["start_s"] < word["end_s"] <= told["duration_s"]
+        ends.append(word["end_s"])
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--times") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rsplit(" ", 3)[-1] for line in lines] == text.split()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_demo_tells_where_the_graph_is_from_words_and_error_rate(
+    cache: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("demo", "--cache", cache, *WORDS) == 0
+    told = capsys.readouterr().out
+    assert str(recording) in told
+    for part in ("graph: ", "peak MB", "real-time factor", "word error rate", "substitutions"):
+        assert part in told
+    assert "\x1b" not in told
+    # a recording that is no audio ends in one sentence
+    assert status_of("demo", __file__, "--cache", cache, *WORDS) == 1
+    assert "not audio that can be read" in capsys.readouterr().err
