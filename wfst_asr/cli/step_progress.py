@@ -36,7 +36,7 @@ def progress_of_steps() -> Iterator["Callable[[str, Step | None], None]"]:
             if step is None:
                 running[name] = progress.add_task(name, total=None, sizes="")
             else:
-                sizes = f"{step.states:,} states  {step.arcs:,} arcs"
+                sizes = f"{step.states:,} states  {step.arcs:,} arcs  {step.peak_mb:,.0f} MB"
                 progress.update(running[name], total=1, completed=1, sizes=sizes)
 
         yield report
