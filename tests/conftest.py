@@ -1,6 +1,9 @@
 """What all tests share: hypothesis without deadlines, and the corpora of recordings where a machine has them."""
 
 import os
+import shutil
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +22,41 @@ def corpora() -> Path:
     if not folder:
         pytest.skip(f"{CORPORA_VARIABLE} is not set; it names the folder of corpora")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that `tests/toy_world.py` makes; not to be changed."""
+    from tests.toy_world import make_world
+
+    folder = tmp_path_factory.mktemp("world")
+    make_world(folder)
+    return folder
+
+
+@pytest.fixture
+def world(toy_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the toy world, which is the working folder."""
+    shutil.copytree(toy_world, tmp_path / "world")
+    monkeypatch.chdir(tmp_path / "world")
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+    return tmp_path / "world"
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Return a check that a command ends with status 1 and one sentence that has a message in it."""
+    from tests.toy_world import status_of
+
+    def check(message: str, *arguments: object) -> None:
+        capsys.readouterr()
+        assert status_of(*arguments) == 1
+        told = capsys.readouterr().err
+        assert message in told
+        assert told.startswith("wfst-asr: ")
+        assert told.count("\n") == 1, told
+
+    return check
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -27,7 +27,7 @@ def english_options(command: _Command) -> _Command:
     """Add the options of compiling the English graph and of searching it."""
     options = (
         click.option("--beam", default=12.0, show_default=True, help="Search beam, in scaled cost."),
-        click.option("--max-active", default=7000, show_default=True, help="Tokens expanded a frame at most."),
+        click.option("--max-active", default=7000, show_default=True, help="Tokens expanded a frame; 0: no limit."),
         click.option("--acoustic-scale", type=float, help="Factor on acoustic scores.  [default: the graph's]"),
         click.option(
             "--cmn",
@@ -88,5 +88,8 @@ def search_options(beam: float, max_active: int, acoustic_scale: float | None) -
     from wfst_asr.decoder.options import DecodeOptions
 
     return DecodeOptions(
-        beam=beam, max_active=max_active, min_active=min(200, max_active), acoustic_scale=acoustic_scale
+        beam=beam,
+        max_active=max_active or None,
+        min_active=min(200, max_active) if max_active else 200,
+        acoustic_scale=acoustic_scale,
     )
