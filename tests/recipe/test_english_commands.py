@@ -46,8 +46,8 @@ def test_help_names_the_options(command: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["transcribe", "no.wav"], "no.wav: no such file; give the path of a recording"),
-        (["demo", "no.wav"], "no.wav: no such file; give the path of a recording"),
+        (["transcribe", "no.wav"], "no.wav: no such file; expected an audio file"),
+        (["demo", "no.wav"], "no.wav: no such file; expected an audio file"),
         (["demo", __file__, "--transcript", "no.txt"], "no.txt: no such file"),
         (["transcribe", __file__, "--beam", "-1"], "beam -1.0, expected a number above 0"),
         (["transcribe", __file__, "--acoustic-scale", "0"], "acoustic_scale 0.0, expected a number above 0"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wfst_asr.cli.english import english_options, english_recogniser, search_options
+from wfst_asr.cli.english import check_recordings, english_options, english_recogniser, search_options
 
 
 @click.command()
@@ -32,9 +32,9 @@ def demo(
 
     if audio is None:
         audio, transcript = sample_recording()
-    for path in (audio, transcript):
-        if path is not None and not path.exists():
-            raise WfstAsrError(f"{path}: no such file; give the path of a recording, and of its text")
+    if transcript and not transcript.is_file():
+        raise WfstAsrError(f"{transcript}: no such file; give the path of the recording's text")
+    check_recordings([audio])
     reference = tuple(_transcript_words(transcript)) if transcript else ()
     options = search_options(beam, max_active, acoustic_scale)
     recogniser = english_recogniser(cache, max_words, tell=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +81,18 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
 def _key(options: "EnglishGraphOptions") -> str:
     text = json.dumps(asdict(options), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def check_recordings(paths: Iterable[Path]) -> None:
+    """Read the beginning of each recording, so that a bad file is told before a graph is compiled.
+
+    Raises:
+        WfstAsrError: a file is missing, empty, or not audio.
+    """
+    from wfst_asr.io.wav import read_audio
+
+    for path in paths:
+        read_audio(path, end_s=0.1, warn=False)
 
 
 def search_options(beam: float, max_active: int, acoustic_scale: float | None) -> "DecodeOptions":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wfst_asr.cli.english import english_options, english_recogniser, search_options
+from wfst_asr.cli.english import check_recordings, english_options, english_recogniser, search_options
 
 
 @click.command()
@@ -31,11 +31,7 @@ def transcribe(
     The first call compiles the graph of the English model of the pip package pocketsphinx; later calls take it from the
     cache.
     """
-    missing = [path for path in audio if not path.exists()]
-    if missing:
-        from wfst_asr.errors import WfstAsrError
-
-        raise WfstAsrError(f"{missing[0]}: no such file; give the path of a recording")
+    check_recordings(audio)
     options = search_options(beam, max_active, acoustic_scale)
     recogniser = english_recogniser(cache, max_words, tell=False)
 
