@@ -4,7 +4,9 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.toy_world import status_of
 from wfst_asr.cli.demo import sample_recording, spoken_words
@@ -49,14 +51,23 @@ def test_help_names_the_options(command: str, capsys: pytest.CaptureFixture[str]
         (["transcribe", "no.wav"], "no.wav: no such file; expected an audio file"),
         (["demo", "no.wav"], "no.wav: no such file; expected an audio file"),
         (["demo", __file__, "--transcript", "no.txt"], "no.txt: no such file"),
-        (["transcribe", __file__, "--beam", "-1"], "beam -1.0, expected a number above 0"),
-        (["transcribe", __file__, "--acoustic-scale", "0"], "acoustic_scale 0.0, expected a number above 0"),
-        (["transcribe", __file__, "--max-words", "-5"], "max_words is -5; expected 0 (all words)"),
-        (["transcribe", __file__, "--cache", __file__], "cannot be written"),
+        (["transcribe", __file__], "not audio that can be read"),
+        (["transcribe", "sound.wav", "--beam", "-1"], "beam -1.0, expected a number above 0"),
+        (["transcribe", "sound.wav", "--acoustic-scale", "0"], "acoustic_scale 0.0, expected a number above 0"),
+        (["transcribe", "sound.wav", "--max-words", "-5"], "max_words is -5; expected 0 (all words)"),
+        (["transcribe", "sound.wav", "--cache", __file__], "cannot be written"),
     ],
 )
-def test_mistakes_are_told(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_told_before_a_graph_is_compiled(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("pocketsphinx")
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("sound.wav", np.zeros(16000), 16000)
     assert status_of(*arguments) == 1
     told = capsys.readouterr().err.splitlines()
     assert message in told[-1]

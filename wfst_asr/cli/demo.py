@@ -34,8 +34,8 @@ def demo(
         audio, transcript = sample_recording()
     if transcript and not transcript.is_file():
         raise WfstAsrError(f"{transcript}: no such file; give the path of the recording's text")
-    check_recordings([audio])
     reference = tuple(_transcript_words(transcript)) if transcript else ()
+    check_recordings([audio])
     options = search_options(beam, max_active, acoustic_scale)
     recogniser = english_recogniser(cache, max_words, tell=True)
 
