@@ -1,7 +1,7 @@
 """Files that appear whole or not at all: written aside in the same folder, then renamed."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,27 +29,22 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     made = [folder for folder in target.parents if not folder.exists()]
     _check_place(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        os.close(handle)
-    except OSError as error:
-        raise WfstAsrError(
-            f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
-        ) from error
-    finally:
-        _remove_empty(made)
-    aside = Path(name)
-    try:
-        yield aside
-        umask = os.umask(0)
-        os.umask(umask)
-        aside.chmod(0o666 & ~umask)
-        aside.replace(target)
-    except OSError as error:
-        raise WfstAsrError(
-            f"{target}: writing failed ({error.strerror}); free some space or choose another folder"
-        ) from error
+    aside = _aside_of(target, target.parent)
+    try:  # from here on an interruption at any point removes what was made
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside.open("xb").close()
+        except OSError as error:
+            raise WfstAsrError(
+                f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
+            ) from error
+        try:
+            yield aside
+            aside.replace(target)
+        except OSError as error:
+            raise WfstAsrError(
+                f"{target}: writing failed ({error.strerror}); free some space or choose another folder"
+            ) from error
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
@@ -67,12 +62,21 @@ def check_writable_folder(folder: str | os.PathLike[str]) -> None:
     """
     target = Path(folder)
     nearest = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
+    probe = _aside_of(target, nearest)
     try:
-        Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=nearest)).rmdir()
+        probe.mkdir()
     except OSError as error:
         raise WfstAsrError(
             f"{target}: cannot be written ({error.strerror}); choose a folder that you may write to"
         ) from error
+    finally:
+        with suppress(OSError):
+            probe.rmdir()
+
+
+def _aside_of(target: Path, folder: Path) -> Path:
+    """Return a name in `folder` for a file or folder that stands in for the target for a while."""
+    return folder / f".{target.name}.{secrets.token_hex(4)}.part"
 
 
 def _check_place(target: Path) -> None:
