@@ -51,14 +51,18 @@ def test_levels_hold_natural_logs(tmp_path):
 
 def test_probabilities_back_off(tmp_path):
     model = read_arpa(written(tmp_path, TRIGRAM))
-    s, end, a, b = range(4)
-    assert model.log_prob([s, a], b) == pytest.approx(-0.2 * LN10)
-    assert model.log_prob([b, a], b) == pytest.approx(-0.4 * LN10)
-    assert model.log_prob([s, a], end) == pytest.approx((-0.1 - 0.6) * LN10)
-    assert model.log_prob([a, b], a) == pytest.approx((-0.125 - 0.5) * LN10)
-    assert model.sentence_log_prob(["a", "b"]) == pytest.approx((-0.3 - 0.2 - 0.125 - 1) * LN10)
-    with pytest.raises(WfstAsrError, match="'c' is not in the vocabulary"):
-        model.sentence_log_prob(["c"])
+    assert model.log_prob("b", ["<s>", "a"]) == pytest.approx(-0.2 * LN10)
+    assert model.log_prob("b", ["b", "a"]) == pytest.approx(-0.4 * LN10)
+    assert model.log_prob("</s>", ["<s>", "a"]) == pytest.approx((-0.1 - 0.6) * LN10)
+    assert model.log_prob("a", ["a", "b"]) == pytest.approx((-0.125 - 0.5) * LN10)
+    assert model.score("a b") == pytest.approx((-0.3 - 0.2 - 0.125 - 1) * LN10)
+
+
+def test_a_word_outside_the_vocabulary_is_impossible_without_unk_and_hides_the_words_before_it(tmp_path):
+    model = read_arpa(written(tmp_path, TRIGRAM))
+    assert model.log_prob("c", ["a"]) == -np.inf
+    assert model.score(["c"]) == -np.inf
+    assert model.log_prob("b", ["a", "c"]) == model.log_prob("b")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -99,12 +103,11 @@ def test_absent_history_is_added_without_changing_a_probability(tmp_path):
     with pytest.warns(WfstAsrWarning, match="1 histories of listed n-grams are not listed"):
         model = read_arpa(written(tmp_path, text))
     before = read_arpa(written(tmp_path, TRIGRAM, "before.arpa"))
-    b, a = 3, 2
     assert model.num_ngrams == (4, 4, 2)
-    assert model.log_prob([b, b], a) == pytest.approx(-0.35 * LN10)
-    for history in ([b], [a, b], [a], []):
-        for word in (1, a, b):
-            assert model.log_prob(history, word) == pytest.approx(before.log_prob(history, word))
+    assert model.log_prob("a", ["b", "b"]) == pytest.approx(-0.35 * LN10)
+    for history in (["b"], ["a", "b"], ["a"], []):
+        for word in ("</s>", "a", "b"):
+            assert model.log_prob(word, history) == pytest.approx(before.log_prob(word, history))
 
 
 def test_suffix_links_name_the_longest_listed_suffix(tmp_path):

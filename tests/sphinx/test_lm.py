@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
-from wfst_asr.lm.backoff import BackoffModel
+from wfst_asr.lm.backoff import NGramModel
 from wfst_asr.sphinx.lm import read_lm
 
 
 @pytest.fixture(scope="module")
-def model(english: Path) -> BackoffModel:
+def model(english: Path) -> NGramModel:
     return read_lm(english / "en-us.lm.bin")
 
 
-def log_prob(model: BackoffModel, ngram: list[int]) -> float:
+def log_prob(model: NGramModel, ngram: list[int]) -> float:
     """Katz's definition, one n-gram at a time."""
     entry = model.find(ngram)
     if entry >= 0:
@@ -27,7 +27,7 @@ def log_prob(model: BackoffModel, ngram: list[int]) -> float:
     return weight + log_prob(model, ngram[1:])
 
 
-def sampled_ngrams(model: BackoffModel, order: int, count: int, rng: np.random.Generator) -> list[list[int]]:
+def sampled_ngrams(model: NGramModel, order: int, count: int, rng: np.random.Generator) -> list[list[int]]:
     """Listed n-grams of an order."""
     result = []
     for entry in rng.integers(0, len(model.levels[order - 1]), count).tolist():
@@ -39,9 +39,7 @@ def sampled_ngrams(model: BackoffModel, order: int, count: int, rng: np.random.G
     return result
 
 
-def test_probabilities_are_those_of_pocketsphinx_for_listed_and_other_ngrams(
-    model: BackoffModel, english: Path
-) -> None:
+def test_probabilities_are_those_of_pocketsphinx_for_listed_and_other_ngrams(model: NGramModel, english: Path) -> None:
     pocketsphinx = pytest.importorskip("pocketsphinx")
     log_math = pocketsphinx.LogMath()  # its `prob` takes the predicted word first, then the words before it, backwards
     theirs = pocketsphinx.NGramModel(pocketsphinx.Config(), log_math, str(english / "en-us.lm.bin"))
@@ -59,7 +57,7 @@ def test_probabilities_are_those_of_pocketsphinx_for_listed_and_other_ngrams(
     assert 3000 <= listed < len(ngrams) - 1000
 
 
-def test_the_levels_are_sorted_by_history_and_word(model: BackoffModel) -> None:
+def test_the_levels_are_sorted_by_history_and_word(model: NGramModel) -> None:
     assert model.num_ngrams == (72547, 2051541, 1669625)
     for level, parents in zip(model.levels[1:], model.parents[1:], strict=True):
         key = parents * len(model.words) + level.word
@@ -69,7 +67,7 @@ def test_the_levels_are_sorted_by_history_and_word(model: BackoffModel) -> None:
     assert (model.levels[2].backoff == 0).all()
 
 
-def test_the_probabilities_after_a_history_sum_to_one(model: BackoffModel) -> None:
+def test_the_probabilities_after_a_history_sum_to_one(model: NGramModel) -> None:
     unigrams, bigrams = model.levels[0], model.levels[1]
     for word in ("the", "of", "session"):
         history = model.word_ids[word]

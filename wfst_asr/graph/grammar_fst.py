@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable
 from wfst_asr.fst.convert import to_pynini
-from wfst_asr.lm.backoff import BackoffModel
+from wfst_asr.lm.backoff import NGramModel
 from wfst_asr.lm.suffix_links import suffix_links
 
 BACKOFF_SYMBOL = "#0"
@@ -48,7 +48,7 @@ class GrammarArcs:
 
 
 def grammar_fst(
-    model: BackoffModel,
+    model: NGramModel,
     words: Mapping[str, int],
     *,
     backoff_symbol: str = BACKOFF_SYMBOL,
@@ -73,7 +73,7 @@ def grammar_fst(
 
 
 def grammar_arcs(
-    model: BackoffModel,
+    model: NGramModel,
     words: Mapping[str, int],
     *,
     backoff_symbol: str = BACKOFF_SYMBOL,
@@ -203,7 +203,7 @@ def grammar_arcs(
 
 
 def _word_labels(
-    model: BackoffModel, words: Mapping[str, int], backoff_symbol: str, sentence_start: str, sentence_end: str
+    model: NGramModel, words: Mapping[str, int], backoff_symbol: str, sentence_start: str, sentence_end: str
 ) -> NDArray[np.int32]:
     """Return the label of each word of the model; 0 for those that are never a label."""
     label = np.fromiter((words.get(word, 0) for word in model.words), dtype=np.int32, count=len(model.words))

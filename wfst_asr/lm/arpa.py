@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wfst_asr.atomic_files import written_aside
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.lm.assemble import DuplicateNGramError, NGramRows, assemble_model
-from wfst_asr.lm.backoff import BackoffModel
+from wfst_asr.lm.backoff import NGramModel
 
 _LN10 = float(np.log(10.0))
 _BLOCK_BYTES = 1 << 24
@@ -29,8 +29,8 @@ _WHITESPACE = np.zeros(256, dtype=bool)
 _WHITESPACE[list(b" \t\n\r\v\f")] = True
 
 
-def read_arpa(path: str | os.PathLike[str]) -> BackoffModel:
-    r"""Read an ARPA language model, plain or gzipped, into a BackoffModel with natural logs.
+def read_arpa(path: str | os.PathLike[str]) -> NGramModel:
+    r"""Read an ARPA language model, plain or gzipped, into a NGramModel with natural logs.
 
     Lines may use tabs or spaces and any line end; text before `\data\` is skipped; a missing back-off column
     is a weight of 1.  An n-gram whose history is not listed gets that history with back-off weight 1, told in one
@@ -83,7 +83,7 @@ def read_arpa(path: str | os.PathLike[str]) -> BackoffModel:
     return assembled.model
 
 
-def write_arpa(model: BackoffModel, path: str | os.PathLike[str], *, digits: int = 9) -> None:
+def write_arpa(model: NGramModel, path: str | os.PathLike[str], *, digits: int = 9) -> None:
     """Write a model in the ARPA format, gzipped when the name ends in `.gz`; log10 with `digits` significant digits.
 
     A model that was read from numbers of at most nine digits reads back exactly equal, whatever wrote its file.

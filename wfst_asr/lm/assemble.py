@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.lm.backoff import BackoffModel, NGramLevel
+from wfst_asr.lm.backoff import NGramLevel, NGramModel
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class DuplicateNGramError(Exception):
 class AssembledModel:
     """A model and the number of histories that had to be added to it."""
 
-    model: BackoffModel
+    model: NGramModel
     num_added: int
 
 
 def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> AssembledModel:
-    """Build a BackoffModel from the n-grams of each order.
+    """Build a NGramModel from the n-grams of each order.
 
     An n-gram whose history is not listed gets that history: with back-off weight 1 and the probability that the
     model gives it by backing off, so that no other probability changes.
@@ -73,7 +73,7 @@ def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> Assembled
             np.concatenate([rows[order - 1].log_prob, np.zeros(len(absent))]),
             np.concatenate([rows[order - 1].backoff, np.zeros(len(absent))]),
         )
-    model = BackoffModel(tuple(words), tuple(levels))
+    model = NGramModel(tuple(words), tuple(levels))
     for order, absent in enumerate(added):
         if len(absent):
             _fill_in_probabilities(model, order, absent)
@@ -124,7 +124,7 @@ def _sort_levels(num_words: int, rows: Sequence[NGramRows]) -> tuple[list[NGramL
     return levels, None
 
 
-def _fill_in_probabilities(model: BackoffModel, order: int, ngrams: NDArray[np.int32]) -> None:
+def _fill_in_probabilities(model: NGramModel, order: int, ngrams: NDArray[np.int32]) -> None:
     """Give added n-grams (rows of `order` + 1 words) the probability that backing off gives them."""
     entries = model.find_all(ngrams)
     history = model.find_all(ngrams[:, :-1])

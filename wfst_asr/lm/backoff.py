@@ -1,5 +1,6 @@
 """A back-off n-gram model as flat arrays: one level an order, each sorted by (history, word)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from wfst_asr.errors import WfstAsrError
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class NGramLevel:
 
 
 @dataclass(frozen=True)
-class BackoffModel:
+class NGramModel:
     """p(w | h) = p*(w | h) where the n-gram h w is listed, else backoff(h) p(w | h without its first word).
 
     Katz, "Estimation of probabilities from sparse data" (1987).
@@ -118,22 +117,28 @@ class BackoffModel:
             result[rest] += np.where(history >= 0, weights[np.maximum(history, 0)], 0.0)
         return result
 
-    def log_prob(self, history: Sequence[int], word: int) -> float:
-        """Return the natural log of p(word | history), all of them word ids, the most recent word last."""
-        return float(self.log_probs(np.array([[*history, word]], dtype=np.int64))[0])
+    def log_prob(self, word: str, history: Sequence[str] = ()) -> float:
+        """Return the natural log of p(word | history), the most recent word of the history last.
 
-    def sentence_log_prob(self, sentence: Sequence[str]) -> float:
-        """Return the natural log of the probability of a sentence, from `<s>` to `</s>`.
-
-        Raises:
-            WfstAsrError: a word is outside the vocabulary.
+        A word outside the vocabulary counts as `<unk>` where the model lists it; otherwise its log probability is -inf,
+        and as part of a history it hides the words before it.
         """
-        ids = []
-        for word in ("<s>", *sentence, "</s>"):
-            if word not in self.word_ids:
-                raise WfstAsrError(f"word '{word}' is not in the vocabulary of the language model")
-            ids.append(self.word_ids[word])
-        return sum(self.log_prob(ids[max(0, i - self.order + 1) : i], ids[i]) for i in range(1, len(ids)))
+        ids = self.ids([*history, word])
+        if ids[-1] < 0:
+            return -math.inf
+        known = ids[1 + int(np.flatnonzero(ids < 0)[-1]) :] if (ids < 0).any() else ids
+        return float(self.log_probs(known[np.newaxis])[0])
+
+    def score(self, sentence: str | Sequence[str]) -> float:
+        """Return the natural log of the probability of a sentence, from `<s>` to `</s>`; -inf for an impossible one."""
+        words = ["<s>", *(sentence.split() if isinstance(sentence, str) else sentence), "</s>"]
+        first = range(1, len(words))
+        return sum(self.log_prob(words[i], words[max(0, i - self.order + 1) : i]) for i in first)
+
+    def ids(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Return the ids of words (n,); of `<unk>` (or `<UNK>`) for one outside the vocabulary, -1 without it."""
+        unknown = self.word_ids.get("<unk>", self.word_ids.get("<UNK>", -1))
+        return np.array([self.word_ids.get(word, unknown) for word in words], dtype=np.int64)
 
     @cached_property
     def _keys(self) -> tuple[NDArray[np.int64], ...]:

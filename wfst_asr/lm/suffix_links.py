@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.lm.backoff import BackoffModel
+from wfst_asr.lm.backoff import NGramModel
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SuffixLinks:
     suffix: NDArray[np.int64]
 
 
-def suffix_links(model: BackoffModel) -> SuffixLinks:
+def suffix_links(model: NGramModel) -> SuffixLinks:
     """Find the longest listed proper suffix of every n-gram, level by level, in O(N log N).
 
     The suffix of `h w` is `s w` for the longest suffix s of h for which `s w` is listed.

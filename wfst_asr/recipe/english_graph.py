@@ -18,7 +18,7 @@ from wfst_asr.fst.manifest import Manifest, Step, read_manifest
 if TYPE_CHECKING:
     from wfst_asr.graph.direct import WindowHmms
     from wfst_asr.lexicon.lexicon import Lexicon
-    from wfst_asr.lm.backoff import BackoffModel
+    from wfst_asr.lm.backoff import NGramModel
     from wfst_asr.sphinx.acoustic_model import SphinxModel
 
 Report = Callable[[str, Step | None], None]
@@ -172,7 +172,7 @@ def senone_input_labels(model: "SphinxModel") -> NDArray[np.void]:
     return labels
 
 
-def graph_words(model: "BackoffModel", pronounced: set[str], max_words: int) -> list[str]:
+def graph_words(model: "NGramModel", pronounced: set[str], max_words: int) -> list[str]:
     """Return the words of the graph in the order of the language model's vocabulary.
 
     Words without pronunciation are left out and told once; the commonest are those of the highest unigram probability.

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
-from wfst_asr.lm.backoff import BackoffModel, NGramLevel
+from wfst_asr.lm.backoff import NGramLevel, NGramModel
 from wfst_asr.sphinx.byte_reader import ByteReader
 
 _MAGIC = b"Trie Language Model"
@@ -37,7 +37,7 @@ class _StoredLevel:
     backoff: NDArray[np.float64]
 
 
-def read_lm(path: str | os.PathLike[str], *, log_base: float = 1.0001) -> BackoffModel:
+def read_lm(path: str | os.PathLike[str], *, log_base: float = 1.0001) -> NGramModel:
     """Read a binary trie language model into forward tries sorted by (history, word), with natural logarithms.
 
     A history that the file does not list although n-grams extend it is inserted with the probability that backing
@@ -78,7 +78,7 @@ def read_lm(path: str | os.PathLike[str], *, log_base: float = 1.0001) -> Backof
             WfstAsrWarning,
             stacklevel=2,
         )
-    return BackoffModel(words, levels)
+    return NGramModel(words, levels)
 
 
 def _read_trie(reader: ByteReader, counts: list[int], scale: float) -> list[_StoredLevel]:
