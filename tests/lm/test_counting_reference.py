@@ -1,4 +1,4 @@
-"""The naive smoothing holds by itself: its counts by hand, every history sums to one, identities of the discounts."""
+"""Counts equal the naive ones; the naive smoothing holds by itself: by hand, by its sums and by its identities."""
 
 from fractions import Fraction
 
@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tests.reference import ngram_discounts, ngram_smoothing, srilm_smoothing
 from tests.reference.ngram_counts import continuation_counts, counts_of_counts, followers, naive_counts
+from wfst_asr.lm import counts as lm_counts
+from wfst_asr.lm.text import text_of_sentences
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcd"), max_size=7), min_size=1, max_size=10)
 COUNTS_OF_COUNTS = st.dictionaries(st.integers(1, 12), st.integers(1, 60), min_size=1, max_size=9)
@@ -99,3 +101,56 @@ def test_srilm_is_plain_absolute_discounting_where_nothing_is_cut(sentences, ord
         for history in histories(sentences, order):
             for word in events:
                 assert p(word, history) == pytest.approx(q(word, history), rel=1e-9)
+
+
+def as_dicts(counts):
+    """The n-grams that occur, {n: {ngram: count}}."""
+    levels = enumerate(counts.levels, start=1)
+    return {n: {counts.ngram(n, i): int(c) for i, c in enumerate(level.count) if c > 0} for n, level in levels}
+
+
+@settings(max_examples=60)
+@given(
+    sentences=st.lists(st.lists(st.sampled_from("abcde"), min_size=1, max_size=9), min_size=1, max_size=12),
+    order=st.integers(1, 6),
+    vocabulary=st.sampled_from([None, "abcde", "ab", "eba", "axyb"]),
+    unknown=st.sampled_from(["<unk>", None]),
+)
+def test_counts_equal_the_naive_ones(sentences, order, vocabulary, unknown):
+    text = text_of_sentences(sentences)
+    if vocabulary is None:
+        expected = naive_counts(sentences, order)
+        counts = lm_counts.count_ngrams(text, order)
+    else:
+        outside = unknown if unknown else "?"
+        mapped = [[word if word in vocabulary else outside for word in sentence] for sentence in sentences]
+        expected = {
+            n: {ngram: count for ngram, count in level.items() if "?" not in ngram}
+            for n, level in naive_counts(mapped, order).items()
+        }
+        counts = lm_counts.count_ngrams(text, order, vocabulary=list(vocabulary), unknown=unknown)
+        marks = {"<s>", "</s>", unknown} - {None}
+        assert set(counts.words) == set(vocabulary) | marks
+    assert as_dicts(counts) == expected
+    assert counts.num_sentences == len(sentences)
+    for n in range(1, order):
+        found = lm_counts.continuation_counts(counts, n)
+        naive = continuation_counts(expected)[n]
+        assert {counts.ngram(n, i): int(c) for i, c in enumerate(found) if c > 0} == {
+            k: c for k, c in naive.items() if c
+        }
+
+
+@settings(max_examples=30)
+@given(sentences=st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=9), min_size=1, max_size=8))
+def test_counts_are_sorted_and_point_to_their_parts(sentences):
+    counts = lm_counts.count_ngrams(text_of_sentences(sentences), 4)
+    for n in range(2, 5):
+        level, below = counts.levels[n - 1], counts.levels[n - 2]
+        parents = counts.parents(n)
+        for i in range(len(level)):
+            assert counts.ngram(n, i)[:-1] == counts.ngram(n - 1, int(parents[i]))
+            assert counts.ngram(n, i)[1:] == counts.ngram(n - 1, int(level.suffix[i]))
+        keys = list(zip(parents.tolist(), level.word.tolist(), strict=True))
+        assert keys == sorted(set(keys))
+        assert below.first_child[-1] == len(level)
