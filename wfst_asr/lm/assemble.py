@@ -62,7 +62,7 @@ def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> Assembled
     rows = list(rows)
     added = [np.empty((0, order + 1), dtype=np.int32) for order in range(len(rows))]
     while True:
-        levels, orphans = _sort_levels(len(words), rows)
+        levels, orphans = _sort_levels(rows)
         if orphans is None:
             break
         order = orphans.shape[1]  # of the histories that are absent
@@ -80,48 +80,46 @@ def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> Assembled
     return AssembledModel(model, sum(len(absent) for absent in added))
 
 
-def _sort_levels(num_words: int, rows: Sequence[NGramRows]) -> tuple[list[NGramLevel], NDArray[np.int32] | None]:
+def _sort_levels(rows: Sequence[NGramRows]) -> tuple[list[NGramLevel], NDArray[np.int32] | None]:
     """Return the levels, or else the histories (rows of word ids) that are absent from the level below."""
+    from wfst_asr.lm import _assemble_kernels as kernels
+
     levels: list[NGramLevel] = []
-    keys: list[NDArray[np.int64]] = []  # of each level: parent * num_words + word, ascending
-    sorted_rows: list[tuple[NDArray[np.int64], NGramRows]] = []
-    child_counts: list[NDArray[np.int64]] = []
-    for order, level in enumerate(rows):
-        parent = np.zeros(len(level.ngrams), dtype=np.int64)
-        for depth in range(order):
-            key = parent * num_words + level.ngrams[:, depth]
-            at = np.searchsorted(keys[depth], key)
-            found = at < len(keys[depth])
-            found[found] = keys[depth][at[found]] == key[found]
-            if not found.all():
-                return [], level.ngrams[~found, : depth + 1]
-            parent = at
-        key = parent * num_words + level.ngrams[:, order]
-        by_key = np.argsort(key, kind="stable")
-        key = key[by_key]
-        same = np.flatnonzero(key[1:] == key[:-1])
-        if len(same):
-            # of several, tell the one whose second line comes first
-            second = by_key[same + 1]
-            pick = int(np.argmin(second))
-            raise DuplicateNGramError(order + 1, (int(by_key[same[pick]]), int(second[pick])))
-        keys.append(key)
-        sorted_rows.append((by_key, level))
-        if order:
-            child_counts.append(np.bincount(parent, minlength=len(keys[order - 1])))
-    for order, (by_key, level) in enumerate(sorted_rows):
-        first_child = np.zeros(len(by_key) + 1, dtype=np.int64)
-        if order + 1 < len(rows):
-            np.cumsum(child_counts[order], out=first_child[1:])
-        levels.append(
-            NGramLevel(
-                np.ascontiguousarray(level.ngrams[by_key, order]),
-                level.log_prob[by_key],
-                level.backoff[by_key],
-                first_child,
-            )
-        )
+    histories = np.empty((1, 0), dtype=np.int32)  # n-grams of the level below, sorted
+    for order, level in enumerate(rows, start=1):
+        if order > 1:
+            parent = kernels.find_histories(level.ngrams, histories)
+        else:
+            parent = np.zeros(len(level.ngrams), dtype=np.int64)
+        if order > 1 and len(parent) and parent.min() < 0:
+            return [], level.ngrams[parent < 0, :-1]
+        ngrams, log_prob, backoff = level.ngrams, level.log_prob, level.backoff
+        if not kernels.is_ascending(parent, ngrams):
+            by_key = _ascending_order(parent, ngrams)
+            ngrams, log_prob, backoff = ngrams[by_key], log_prob[by_key], backoff[by_key]
+        if levels:
+            below = levels.pop()
+            first_child = kernels.child_starts(parent, len(below))
+            levels.append(NGramLevel(below.word, below.log_prob, below.backoff, first_child))
+        no_child = np.zeros(len(ngrams) + 1, dtype=np.int64)
+        levels.append(NGramLevel(np.ascontiguousarray(ngrams[:, -1]), log_prob, backoff, no_child))
+        histories = ngrams
     return levels, None
+
+
+def _ascending_order(parent: NDArray[np.int64], ngrams: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the order of n-grams by (history, last word); tell those that come twice."""
+    last = ngrams[:, -1]
+    key = parent * (int(last.max()) + 1) + last
+    by_key = np.argsort(key)
+    ascending = key[by_key]
+    if (ascending[1:] == ascending[:-1]).any():
+        by_key = np.argsort(key, kind="stable")
+        same = np.flatnonzero(ascending[1:] == ascending[:-1])
+        second = by_key[same + 1]  # of several, tell the one whose second line comes first
+        pick = int(np.argmin(second))
+        raise DuplicateNGramError(ngrams.shape[1], (int(by_key[same[pick]]), int(second[pick])))
+    return by_key
 
 
 def _fill_in_probabilities(model: NGramModel, order: int, ngrams: NDArray[np.int32]) -> None:
