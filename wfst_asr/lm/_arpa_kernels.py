@@ -51,7 +51,7 @@ def _number(data, i, end):  # type: ignore[no-untyped-def]
         else:
             break
         i += 1
-    exact = 0 < digits and num_significant <= 19 and mantissa <= _LARGEST_EXACT
+    exact = bool(digits > 0 and num_significant <= 19 and mantissa <= _LARGEST_EXACT)
     power = 0
     if exact and i + 1 < end and (data[i] == 101 or data[i] == 69):
         i += 1
@@ -67,7 +67,7 @@ def _number(data, i, end):  # type: ignore[no-untyped-def]
         if power_negative:
             power = -power
     power -= decimals
-    exact = exact and (i == end or _is_space(data[i])) and -22 <= power <= 22
+    exact = bool(exact and (i == end or _is_space(data[i])) and -22 <= power <= 22)
     while i < end and not _is_space(data[i]):
         i += 1
     value = 0.0

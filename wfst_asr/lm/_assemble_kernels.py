@@ -17,10 +17,10 @@ def _hash_of(ngrams, row, length):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, inline="always")
 def _same_words(one, a, other, b, length):  # type: ignore[no-untyped-def]
-    for position in range(length):
-        if one[a, position] != other[b, position]:
-            return False
-    return True
+    same = 0
+    while same < length and one[a, same] == other[b, same]:
+        same += 1
+    return same == length
 
 
 @njit(cache=True, nogil=True)
