@@ -10,7 +10,7 @@ from tests.reference.backoff_scores import sentence_scores
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.lm.assemble import NGramRows, assemble_model
 from wfst_asr.lm.backoff import NGramModel
-from wfst_asr.lm.scoring import map_words, score_blocks, score_ids, unknown_id
+from wfst_asr.lm.scoring import ids_of_words, score_blocks, score_ids, unknown_id
 
 LN10 = math.log(10)
 WORDS = ("<s>", "</s>", "a", "b", "c", "<unk>")
@@ -55,7 +55,7 @@ def test_scores_equal_the_definition(seed, order, share, has_unknown, texts):
     for text in texts:
         if has_unknown:
             text = [word if word in known else "<unk>" for word in text]
-        ids = map_words(model, ["<s>", *text, "</s>"])
+        ids = ids_of_words(model, ["<s>", *text, "</s>"])
         scores = score_ids(model, ids)
         expected = sentence_scores(lines, text)
         assert scores.log_prob[1:] == pytest.approx([prob * LN10 for prob, _ in expected], abs=1e-9)
@@ -74,7 +74,7 @@ def test_the_order_is_the_length_of_the_ngram_that_was_used(seed, order, texts):
     lines.update({ngram[:n]: (-1.0, 0.0) for ngram in lines for n in range(2, len(ngram)) if ngram[:n] not in lines})
     model = model_of(lines)
     for text in texts:
-        scores = score_ids(model, map_words(model, ["<s>", *text, "</s>"]))
+        scores = score_ids(model, ids_of_words(model, ["<s>", *text, "</s>"]))
         assert scores.order[1:].tolist() == [used for _, used in sentence_scores(lines, text)]
 
 
@@ -85,7 +85,7 @@ def test_a_lower_order_uses_the_shorter_ngrams_only(seed, order, texts):
     lines.update({ngram[:n]: (-1.0, 0.0) for ngram in lines for n in range(2, len(ngram)) if ngram[:n] not in lines})
     shorter = {ngram: values for ngram, values in lines.items() if len(ngram) <= order}
     for text in texts:
-        scores = score_ids(model_of(lines), map_words(model_of(lines), ["<s>", *text, "</s>"]), order=order)
+        scores = score_ids(model_of(lines), ids_of_words(model_of(lines), ["<s>", *text, "</s>"]), order=order)
         assert scores.log_prob[1:] == pytest.approx([LN10 * prob for prob, _ in sentence_scores(shorter, text)])
 
 
@@ -95,7 +95,7 @@ def test_blocks_are_whole_sentences_and_change_nothing(monkeypatch):
     draw = random.Random(2)
     ids = []
     for _ in range(50):
-        ids += map_words(model, ["<s>", *draw.choices("abcd", k=draw.randrange(6)), "</s>"]).tolist()
+        ids += ids_of_words(model, ["<s>", *draw.choices("abcd", k=draw.randrange(6)), "</s>"]).tolist()
     whole = score_ids(model, np.array(ids))
     monkeypatch.setattr("wfst_asr.lm.scoring._BLOCK_WORDS", 7)
     blocks = list(score_blocks(model, np.array(ids)))
@@ -114,7 +114,7 @@ def test_a_word_out_of_the_vocabulary_hides_the_words_before_it():
         ("a", "a"): (-0.3, 0),
     }
     model = model_of(lines)
-    scores = score_ids(model, map_words(model, ["<s>", "a", "new", "a", "</s>"]))
+    scores = score_ids(model, ids_of_words(model, ["<s>", "a", "new", "a", "</s>"]))
     assert scores.log_prob.tolist() == pytest.approx([0, -0.1 * LN10, -math.inf, -0.5 * LN10, -1.2 * LN10])
     assert scores.order.tolist() == [-1, 2, 0, 1, 1]
     assert unknown_id(model) == -1
@@ -123,7 +123,7 @@ def test_a_word_out_of_the_vocabulary_hides_the_words_before_it():
 def test_impossible_words_stay_impossible_and_are_no_nan():
     lines = {("<s>",): (-99, -math.inf), ("</s>",): (-1, 0), ("a",): (-math.inf, -math.inf), ("a", "a"): (-math.inf, 0)}
     model = model_of(lines)
-    scores = score_ids(model, map_words(model, ["<s>", "a", "a", "</s>"]))
+    scores = score_ids(model, ids_of_words(model, ["<s>", "a", "a", "</s>"]))
     assert scores.log_prob[1:].tolist() == [-math.inf] * 3
 
 

@@ -133,12 +133,12 @@ def score_sentences(model: NGramModel, sentences: Sequence[str | Sequence[str]])
     return np.add.reduceat(scores.log_prob, starts)
 
 
-def map_words(model: NGramModel, words: Sequence[str], *, unknown: int = -1) -> NDArray[np.int32]:
+def ids_of_words(model: NGramModel, words: Sequence[str], *, unknown: int = -1) -> NDArray[np.int32]:
     """Return the model's id of each word, `unknown` for one that it does not list.
 
     >>> from wfst_asr.lm.assemble import NGramRows, assemble_model
     >>> model = assemble_model(["a", "b"], [NGramRows(np.array([[0], [1]], np.int32), np.zeros(2), np.zeros(2))]).model
-    >>> map_words(model, ["b", "c"]).tolist()
+    >>> ids_of_words(model, ["b", "c"]).tolist()
     [1, -1]
     """
     known = model.word_ids
