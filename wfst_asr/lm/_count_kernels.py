@@ -82,9 +82,8 @@ def count_runs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Make one entry of every run of equal (history, word).
 
-    Args:
-        entries: of the level below, by position.
-        longer: filled with the entries of this level, by position; empty if nobody needs them.
+    `events` and `words` are of `sort_by_history`, `entries` of the level below.  `longer` is filled with the entries of
+    this level, by position; it is empty if nobody needs them.
 
     Returns:
         word, count and suffix (entry of the level below without the first word) of each entry; first entry of each

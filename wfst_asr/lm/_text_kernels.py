@@ -5,9 +5,9 @@ from numba import njit
 
 SENTENCE_BEGIN, SENTENCE_END = 0, 1  # ids of <s> and </s>
 
-# Places of the state of `tokenize`: where it is in the block and in `ids`, sentences and lines so far, the first line with
-# a mark inside a sentence (-1: none), where the sentence begins in `ids` (-1: outside one), whether </s> was read;
-# numbers of words and of their bytes, which last over all blocks.
+# Places of the state of `tokenize`: where it is in the block and in `ids`, sentences and lines so far, the first line
+# with a mark inside a sentence (-1: none), where the sentence begins in `ids` (-1: outside one), whether </s> was
+# read; numbers of words and of their bytes, which last over all blocks.
 AT, COUNT, SENTENCES, LINE, WRONG, BEGUN, ENDED, NUM_WORDS, NUM_BYTES = range(9)
 
 
@@ -36,12 +36,9 @@ def tokenize(
 
     A mark that the line has already at its begin or end is not doubled.
 
-    Args:
-        text: bytes (uint8).
-        ids: room for two ids a byte.
-        slots: word ids by hash, -1 free; a power of two of them.
-        hashes, begins, arena: hash of each word, where its bytes begin in `arena` (one more begin than words), bytes.
-        state: (9,) int64, named above; changed.
+    `text` holds bytes, `ids` has room for two ids a byte.  `slots` are word ids by hash, -1 free, a power of two of
+    them; `hashes`, `begins` and `arena` the hash of each word, where its bytes begin in the arena (one begin more
+    than words), and these bytes.  `state` (9,) int64 is named above, and changed.
 
     Returns:
         whether the block is done; if not, the arrays have no room for a new word: enlarge them and call again.

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,6 +95,7 @@ def map_words(text: Text, words: Sequence[str], *, unknown: str | None = "<unk>"
     """Return the text with the ids of another vocabulary.
 
     Args:
+        text: the sentences.
         words: the vocabulary; `<s>` and `</s>` come first.
         unknown: the word that takes the place of words outside; None, or a word that `words` lacks: id -1.
     """
@@ -128,8 +130,8 @@ class _Reader:
         k, state = self._kernels, self._state
         if state[k.WRONG] >= 0:
             raise WfstAsrError(
-                f"{path}:{first_line + state[k.WRONG]}: '<s>' or '</s>' inside a sentence; expected one sentence a line: "
-                "remove the mark or break the line there"
+                f"{path}:{first_line + state[k.WRONG]}: '<s>' or '</s>' inside a sentence; expected one sentence a "
+                "line: remove the mark or break the line there"
             )
         self._ids.append(self._room[: int(state[k.COUNT])].copy())
         self.num_sentences += int(state[k.SENTENCES])
@@ -138,7 +140,7 @@ class _Reader:
         num_words = int(self._state[self._kernels.NUM_WORDS])
         arena = self._arena.tobytes()
         bounds = self._begins[: num_words + 1].tolist()
-        words = tuple(arena[a:b].decode() for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+        words = tuple(arena[a:b].decode() for a, b in pairwise(bounds))
         ids = np.concatenate(self._ids)
         if len(ids) >= 2**31:
             raise WfstAsrError(f"the text has {len(ids)} words and marks, expected fewer than 2^31; split it")
