@@ -138,6 +138,7 @@ def _read_section(data: bytes, section: Section, highest: bool, vocabulary: _Voc
     if section.order == 1:
         vocabulary.length = vocabulary.length[:num_rows].copy()
         vocabulary.text = kernels.word_text(characters, vocabulary.start, vocabulary.length)
+        vocabulary.text.setflags(write=False)  # of one type with the file, so that one kernel serves both
     return NGramRows(ngrams[:num_rows], log_prob[:num_rows], backoff[:num_rows])
 
 
