@@ -1,12 +1,17 @@
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference import relative_entropy_pruning as naive
+from wfst_asr.cli.lm_prune import prune as prune_command
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.lm.arpa import read_arpa, write_arpa
 from wfst_asr.lm.assemble import NGramRows, assemble_model
 from wfst_asr.lm.backoff import NGramModel
 from wfst_asr.lm.prune import prune, pruning_scores
@@ -208,3 +213,19 @@ def test_a_history_model_of_other_words_is_told() -> None:
     other = as_model(random_grams(np.random.default_rng(0), 2, 2, 0.5))
     with pytest.raises(WfstAsrError, match="lacks the word 'w2'"):
         prune(model, threshold=1e-8, history_model=other)
+
+
+def test_the_command_prunes_to_a_size_and_tells_the_orders(tmp_path: Path) -> None:
+    model = as_model(random_grams(np.random.default_rng(0), 4, 3, 0.5))
+    write_arpa(model, tmp_path / "big.arpa")
+    args = [str(tmp_path / "big.arpa"), str(tmp_path / "small.arpa"), "--json"]
+    result = CliRunner().invoke(prune_command, [*args, "--max-ngrams", "10"], catch_exceptions=False)
+    told = json.loads(result.stdout)
+    assert told["before"] == list(model.num_ngrams)
+    assert sum(told["after"]) == 10
+    assert list(read_arpa(tmp_path / "small.arpa").num_ngrams) == told["after"]
+    args = [*args[:-1], "--threshold", "1e9", "--history-model", str(tmp_path / "big.arpa")]
+    shown = CliRunner().invoke(prune_command, args, catch_exceptions=False).stdout
+    assert "small.arpa: 6 of " in shown
+    assert shown.splitlines()[-1].split()[-1] == "0"  # no trigram is left
+    assert CliRunner().invoke(prune_command, args[:2]).exit_code == 2
