@@ -34,8 +34,10 @@ def random_model(num_ngrams: int, rng: np.random.Generator, *, num_words: int = 
     levels: list[NGramLevel] = []
     for k, size in enumerate(sizes):
         if k:
-            key = np.unique(rng.integers(2 * len(words), sizes[k - 1] * len(words), size=size))
+            key = np.unique(rng.integers(sizes[k - 1] * len(words), size=size))
             parent, word = key // len(words), key % len(words)
+            spoken = (word != 0) & (levels[-1].word[parent] != 1)  # nothing before <s>, nothing after </s>
+            parent, word = parent[spoken], word[spoken]
             counts = np.bincount(parent, minlength=sizes[k - 1])
             below = levels.pop()
             levels.append(NGramLevel(below.word, below.log_prob, below.backoff, np.append(0, np.cumsum(counts))))
@@ -65,7 +67,9 @@ def cpu_seconds(work: Callable[[], object], repeat: int = 1) -> float:
 
 def process_figures(program: str, *arguments: str) -> dict[str, float]:
     """Return CPU seconds and peak memory of a whole Python process."""
-    ending = "; import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+    ending = (
+        "; import time; print(time.process_time(), *open('/proc/self/status').read().split('VmHWM:')[1].split()[:1])"
+    )
     result = subprocess.run([sys.executable, "-c", program + ending, *arguments], capture_output=True, check=True)
     seconds, kilobytes = result.stdout.split()[-2:]
     return {"cpu_seconds": float(seconds), "peak_mb": int(kilobytes) / 1024}

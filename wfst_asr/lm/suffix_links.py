@@ -27,7 +27,7 @@ class SuffixLinks:
 
 
 def suffix_links(model: NGramModel) -> SuffixLinks:
-    """Find the longest listed proper suffix of every n-gram, level by level, in O(N log N).
+    """Find the longest listed proper suffix of every n-gram, level by level, in O(N log V).
 
     The suffix of `h w` is `s w` for the longest suffix s of h for which `s w` is listed.
 
@@ -38,26 +38,13 @@ def suffix_links(model: NGramModel) -> SuffixLinks:
     >>> suffix_links(assemble_model(["a", "b"], rows).model).suffix.tolist()  # "", a, b, a b, b b
     [0, 0, 0, 2, 2]
     """
-    num_words = len(model.words)
+    from wfst_asr.lm._suffix_kernels import link_suffixes
+
     offset = np.concatenate(([1], 1 + np.cumsum(model.num_ngrams))).astype(np.int64)
     parent = np.zeros(offset[-1], dtype=np.int64)
     suffix = np.zeros(offset[-1], dtype=np.int64)
-    for k in range(1, model.order):
-        parent[offset[k] : offset[k + 1]] = offset[k - 1] + model.parents[k]
-    words = np.concatenate([level.word for level in model.levels[: max(1, model.order - 1)]])
-    keys = parent[1 : 1 + len(words)] * num_words + words  # ascending: parents are, and words of one parent are
-    for k in range(1, model.order):
-        word = model.levels[k].word.astype(np.int64)
-        history = suffix[parent[offset[k] : offset[k + 1]]]
-        found = np.zeros(len(word), dtype=np.int64)
-        rest = np.arange(len(word))
-        while len(rest):
-            key = history * num_words + word[rest]
-            at = np.searchsorted(keys, key)
-            listed = at < len(keys)
-            listed[listed] = keys[at[listed]] == key[listed]
-            found[rest[listed]] = 1 + at[listed]
-            rest = rest[~listed]
-            history = suffix[history[~listed]]
-        suffix[offset[k] : offset[k + 1]] = found
+    word = np.concatenate([np.full(1, -1, dtype=np.int32), *(level.word for level in model.levels)])
+    first_child = [offset[k + 1] + level.first_child[:-1] for k, level in enumerate(model.levels[:-1])]
+    first = np.concatenate([np.ones(1, dtype=np.int64), *first_child, offset[-1:]])
+    link_suffixes(word, first, parent, suffix)
     return SuffixLinks(offset, parent, suffix)
