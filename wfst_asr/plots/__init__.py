@@ -1,0 +1,1 @@
+"""Plots, each with matplotlib, which comes with the extra `plots`."""
