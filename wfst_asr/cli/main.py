@@ -1,6 +1,5 @@
 """Entry point of `wfst-asr`: subcommands imported on use, errors told in one sentence."""
 
-import importlib
 import sys
 import warnings
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 import click
 
 from wfst_asr.cli.interrupts import patient_interrupts
+from wfst_asr.cli.lazy_group import LazyGroup
 from wfst_asr.errors import WfstAsrError
 
 _COMMANDS = {
@@ -19,31 +19,13 @@ _COMMANDS = {
     "features": ("wfst_asr.cli.features", "features", "Compute features of recordings."),
     "graph": ("wfst_asr.cli.graph", "graph", "Compile and inspect HCLG graphs."),
     "lang": ("wfst_asr.cli.lang", "lang", "Make the lexicon directory: symbols, topology, L."),
-    "lm": ("wfst_asr.cli.lm", "lm", "Compile language models to G."),
+    "lm": ("wfst_asr.cli.lm", "lm", "Train, prune, mix, test and compile language models."),
     "score": ("wfst_asr.cli.score", "score", "Word and character error rates of a hypothesis."),
     "transcribe": ("wfst_asr.cli.transcribe", "transcribe", "Transcribe recordings of English speech."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, so that start-up stays short."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)])
-
-
-@click.command(cls=LazyGroup)
+@click.command(cls=LazyGroup, commands_by_name=_COMMANDS)
 @click.version_option(package_name="wfst-asr", prog_name="wfst-asr")
 def cli() -> None:
     """Speech recognition with weighted finite-state transducers."""

@@ -112,7 +112,7 @@ def count_ngrams(
         told("reading the text")
         text = read_text(text)
     if vocabulary is not None:
-        text = map_words(text, _vocabulary_with_marks(vocabulary, unknown), unknown=unknown)
+        text = map_words(text, with_marks(vocabulary, unknown), unknown=unknown)
     from wfst_asr.lm import _count_kernels as kernels
 
     told("counting 1-grams")
@@ -161,6 +161,7 @@ def commonest_words(text: Text, size: int) -> tuple[str, ...]:
     return tuple(text.words[i] for i in np.sort(by_count) if counts[i] > 0)
 
 
-def _vocabulary_with_marks(vocabulary: Sequence[str], unknown: str | None) -> list[str]:
+def with_marks(words: Sequence[str], unknown: str | None) -> tuple[str, ...]:
+    """Return a vocabulary that begins with `<s>`, `</s>` and, if given, the word for those outside."""
     marks = ["<s>", "</s>", *([unknown] if unknown is not None else [])]
-    return list(dict.fromkeys([*marks, *vocabulary]))
+    return tuple(dict.fromkeys([*marks, *words]))

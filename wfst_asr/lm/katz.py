@@ -71,7 +71,7 @@ def srilm_good_turing_discounts(found: CountsOfCounts, *, max_count: int) -> Dis
     for r in range(1, min(k, found.max_count) + 1):
         ratio = (r + 1) * found.number(r + 1) / (r * found.number(r)) if found.number(r) else 2.0
         coefficient = (ratio - common) / (1 - common) if common != 1 else np.inf
-        if np.isfinite(coefficient) and coefficient > _SRILM_EPSILON and ratio <= 1:
+        if _SRILM_EPSILON < coefficient <= 1 and ratio <= 1:
             discounted[r] *= coefficient
         elif max_count > 1:
             unused.append(r)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -103,6 +104,25 @@ def map_words(text: Text, words: Sequence[str], *, unknown: str | None = "<unk>"
     outside = index.get(unknown, -1) if unknown is not None else -1
     new_ids = np.array([index.get(word, outside) for word in text.words], dtype=np.int32)
     return Text(tuple(words), new_ids[text.ids], text.num_sentences)
+
+
+def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Read a list of words: the first field of each line, so that `words.txt` and counted lists serve too.
+
+    Epsilon `<eps>`, the marks of sentences and disambiguation symbols such as `#0` are left out.
+
+    Raises:
+        WfstAsrError: no such file, not text, no words.
+    """
+    words: dict[str, None] = {}
+    for line, block in _blocks(path, None):
+        _check_text(block, path, line)
+        for fields in map(str.split, block.decode().split("\n")):
+            if fields and fields[0] not in ("<eps>", "<s>", "</s>") and not re.fullmatch(r"#\d+", fields[0]):
+                words[fields[0]] = None
+    if not words:
+        raise WfstAsrError(f"{path}: has no words; expected a word a line")
+    return tuple(words)
 
 
 class _Reader:
