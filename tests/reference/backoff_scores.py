@@ -1,6 +1,7 @@
 """Probabilities of a back-off model by its definition, from a dictionary of n-grams."""
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 
 # n-gram -> (log10 of its probability, log10 of its back-off weight), as the lines of an ARPA file have them
@@ -47,3 +48,46 @@ def arpa_text(lines: ArpaLines) -> str:
             prob, backoff = lines[ngram]
             text += f"{prob!r}\t{' '.join(ngram)}" + (f"\t{backoff!r}\n" if n < longest else "\n")
     return text + "\n\\end\\\n"
+
+
+def random_model(
+    seed: int, order: int, *, words: Sequence[str], share: float
+) -> dict[tuple[str, ...], tuple[float, float]]:
+    """Return a model whose probabilities sum to 1 after every history.
+
+    Every history of listed n-grams is listed, their suffixes need not be.  After some histories all words are listed,
+    after some the listed ones have all of the probability.
+
+    Args:
+        words: the events.
+        share: of the possible n-grams that are listed.
+    """
+    draw = random.Random(seed)
+    masses = [draw.random() + 0.01 for _ in words]
+    lines = {("<s>",): (-99.0, 0.0)}
+    lines.update({(word,): (math.log10(mass / sum(masses)), 0.0) for word, mass in zip(words, masses, strict=True)})
+    histories = [ngram for ngram in lines if ngram != ("</s>",)]
+    for _ in range(1, order):
+        longer = {}
+        for history in histories:
+            listed = [word for word in words if draw.random() < share]
+            if not listed:
+                continue
+            rest = draw.choice([0.0, 1e-12, 0.1, 0.5, draw.random()]) if len(listed) < len(words) else 0.0
+            masses = [draw.random() + 0.01 for _ in listed]
+            for word, mass in zip(listed, masses, strict=True):
+                longer[(*history, word)] = (math.log10(mass / sum(masses) * (1 - rest)), 0.0)
+            lower = math.fsum(10 ** log10_prob(lines, word, history[1:])[0] for word in words if word not in listed)
+            if not rest or not lower:
+                weight = -math.inf
+                longer.update(
+                    {(*history, word): (longer[(*history, word)][0] - math.log10(1 - rest), 0.0) for word in listed}
+                )
+            else:
+                weight = math.log10(rest / lower)
+            lines[history] = (lines[history][0], weight)
+        if not longer:
+            break
+        lines.update(longer)
+        histories = [ngram for ngram in longer if ngram[-1] != "</s>"]
+    return lines
