@@ -179,8 +179,8 @@ def test_the_command_writes_the_mixture(files, tmp_path):
 )
 def test_weights_that_do_not_fit_are_refused(files, tmp_path, weights, message):
     with pytest.raises(WfstAsrError, match=message):
-        CliRunner().invoke(command, [*files, str(tmp_path / "out"), "--weights", weights], catch_exceptions=False)
-    assert not (tmp_path / "out").exists()
+        CliRunner().invoke(command, [*files, str(tmp_path / "out.arpa"), "--weights", weights], catch_exceptions=False)
+    assert not (tmp_path / "out.arpa").exists()
 
 
 def test_weights_that_do_not_sum_to_one_are_scaled_with_a_note():
@@ -190,11 +190,11 @@ def test_weights_that_do_not_sum_to_one_are_scaled_with_a_note():
 
 
 def test_wrong_use_and_bad_input_are_told(files, tmp_path):
-    assert CliRunner().invoke(command, [*files, "out", "--weights", "a,b"]).exit_code == 2
-    assert CliRunner().invoke(command, [*files, "out", "--weights", "1,0", "--tune", "text"]).exit_code == 2
-    assert CliRunner().invoke(command, [files[0], "out"]).exit_code == 2
+    assert CliRunner().invoke(command, [*files, "out.arpa", "--weights", "a,b"]).exit_code == 2
+    assert CliRunner().invoke(command, [*files, "out.arpa", "--weights", "1,0", "--tune", "text"]).exit_code == 2
+    assert CliRunner().invoke(command, [files[0], "out.arpa"]).exit_code == 2
     with pytest.raises(WfstAsrError, match="cannot be read"):
-        CliRunner().invoke(command, [files[0], str(tmp_path / "absent"), "out"], catch_exceptions=False)
+        CliRunner().invoke(command, [files[0], str(tmp_path / "absent"), "out.arpa"], catch_exceptions=False)
     with pytest.raises(WfstAsrError, match="none of the 2 words of the text to tune on"):
         tune_weights([model_of(UNIGRAM), model_of(OTHER)], text_of_sentences(["x y"]))
     with pytest.raises(WfstAsrError, match="no language model"):

@@ -24,16 +24,19 @@ def interpolate(models: tuple[Path, ...], output: Path, weights: str | None, tun
         raise click.UsageError("--weights and --tune exclude each other")
     if len(models) < 2:
         raise click.UsageError("give two or more models, and the file to write")
-    from wfst_asr.lm.arpa import read_arpa, write_arpa
+        from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.lm.interpolate import check_weights, tune_weights
     from wfst_asr.lm.interpolate import interpolate as interpolate_models
+    from wfst_asr.lm.model_files import check_model_name, read_model, write_model
     from wfst_asr.lm.text import read_text
 
+    check_model_name(output)
+    check_writable_folder(output.parent)
     shares = [1 / len(models)] * len(models)
     if weights is not None:
         shares = check_weights(_numbers(weights), len(models)).tolist()
     text = None if tune is None else read_text(tune)
-    read = [read_arpa(model) for model in models]
+    read = [read_model(model) for model in models]
     if text is not None:
         tuned = tune_weights(read, text)
         shares = list(tuned.weights)
@@ -44,7 +47,7 @@ def interpolate(models: tuple[Path, ...], output: Path, weights: str | None, tun
     for model, share in zip(models, shares, strict=True):
         click.echo(f"  {share:.6f}  {model}")
     mixed = interpolate_models(read, shares)
-    write_arpa(mixed, output)
+    write_model(mixed, output)
     click.echo(f"{output}: {len(mixed.words)} words, n-grams {' '.join(map(str, mixed.num_ngrams))}")
 
 

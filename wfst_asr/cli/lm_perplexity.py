@@ -37,11 +37,11 @@ def perplexity(
     Words out of the vocabulary are listed and left out; log probabilities are natural logarithms.  The perplexity
     without ends of sentences is SRILM's ppl1: all probabilities, divided among the words only.
     """
-    from wfst_asr.lm.arpa import read_arpa
+    from wfst_asr.lm.model_files import read_model
     from wfst_asr.lm.perplexity import text_perplexity
     from wfst_asr.lm.text import read_text
 
-    read = read_arpa(model)
+    read = read_model(model)
     spoken = read_text(text)
     if per_sentence is None:
         per_sentence = spoken.num_sentences <= _MAX_SENTENCES

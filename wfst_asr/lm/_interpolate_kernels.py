@@ -1,8 +1,6 @@
-"""Kernels of linear interpolation, on n-grams in one row of numbers as SuffixLinks has them.
+"""Kernels of linear interpolation, on the arrays of NumberedNGrams.
 
-`parent` and `suffix` are those of SuffixLinks; `word` (N,) is the last word of every n-gram (-1 of number 0), and its
-children are the numbers `first_child[e]` to `first_child[e + 1]`, ascending by word.  P (N,) are natural logs of
-p(word | history), b (N,) natural logs of back-off weights.
+P (N,) are natural logs of p(word | history), b (N,) natural logs of back-off weights.
 """
 
 import numpy as np

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.lm.backoff import NGramLevel, NGramModel
+from wfst_asr.lm.numbered_ngrams import number_ngrams
 from wfst_asr.lm.scoring import ids_of_words, require_sentence_marks, score_ids
-from wfst_asr.lm.suffix_links import suffix_links
 from wfst_asr.lm.text import Text
 
 _SUM_TOLERANCE = 1e-6
@@ -75,15 +75,8 @@ def interpolate(models: Sequence[NGramModel], weights: Sequence[float]) -> NGram
 
     shares = check_weights(weights, len(models))
     union, places = _unite(models)
-    links = suffix_links(union)
-    offset, size = links.offset, int(links.offset[-1])
-    first_child = np.full(size + 1, size, dtype=np.int64)
-    first_child[0] = 1
-    word = np.full(size, -1, dtype=np.int32)
-    for k, level in enumerate(union.levels):
-        word[offset[k] : offset[k + 1]] = level.word
-        if k + 1 < union.order:
-            first_child[offset[k] : offset[k + 1]] = offset[k + 1] + level.first_child[:-1]
+    ngrams = number_ngrams(union)
+    offset, size = ngrams.offset, int(ngrams.offset[-1])
     parts = np.full((len(models), size), np.nan)
     part_backoffs = np.zeros((len(models), size))
     parts[:, : offset[1]] = -np.inf
@@ -91,7 +84,7 @@ def interpolate(models: Sequence[NGramModel], weights: Sequence[float]) -> NGram
         for k, level in enumerate(model.levels):
             part[offset[k] + at[k]] = level.log_prob
             backoff[offset[k] + at[k]] = level.backoff if k + 1 < model.order else 0.0
-        fill_by_backing_off(links.parent, links.suffix, part, backoff, int(offset[1]))
+        fill_by_backing_off(ngrams.parent, ngrams.suffix, part, backoff, int(offset[1]))
     mixed = np.zeros(size)
     for part, share in zip(parts, shares.tolist(), strict=True):
         mixed += share * np.exp(part)
@@ -99,7 +92,18 @@ def interpolate(models: Sequence[NGramModel], weights: Sequence[float]) -> NGram
         mixed = np.log(mixed)
     backoffs = np.zeros(size)
     begin_id = union.word_ids.get("<s>", -1)
-    renormalise(links.parent, first_child, links.suffix, word, parts, part_backoffs, shares, begin_id, mixed, backoffs)
+    renormalise(
+        ngrams.parent,
+        ngrams.first_child,
+        ngrams.suffix,
+        ngrams.word,
+        parts,
+        part_backoffs,
+        shares,
+        begin_id,
+        mixed,
+        backoffs,
+    )
     return NGramModel(
         union.words,
         tuple(
