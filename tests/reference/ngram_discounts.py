@@ -74,21 +74,27 @@ def simple_good_turing_estimates(n, fit):
 
 
 def good_turing(n):
-    """Simple Good-Turing, Gale and Sampson (1995): the freed mass is n_1 of N; absolute discounting without a fit."""
+    """Simple Good-Turing, Gale and Sampson (1995): the freed mass is n_1 of N; absolute discounting without a fit.
+
+    A c* above r, which renormalising can make, is r.
+    """
     fit = smoothed_counts_of_counts(n)
     if fit is None:
         return absolute(n)
     estimates = simple_good_turing_estimates(n, fit)
     total = sum(r * n[r] for r in n)
     scale = (total - n[1]) / sum(n[r] * estimates[r] for r in n)
-    return {r: estimates[r] * scale for r in n}
+    return {r: min(estimates[r] * scale, r) for r in n}
 
 
 def katz_ratios(n, k, estimate):
-    """{r: d_r} for r = 1 to k with d_r = 1 - mu (1 - r*/r) and sum n_r (1 - d_r) r = n_1; None if one is not in (0, 1]."""
+    """{r: d_r} for r = 1 to k with d_r = 1 - mu (1 - r*/r) and sum n_r (1 - d_r) r = n_1.
+
+    None where one is not in (0, 1], or the estimates free nothing.
+    """
     estimates = {r: estimate(r) for r in range(1, k + 1)}
     freed = sum(n.get(r, 0) * (r - estimates[r]) for r in estimates)
-    if freed == 0:
+    if freed <= 0:
         return None
     mu = n.get(1, 0) / freed
     ratios = {r: 1 - mu * (1 - estimates[r] / r) for r in estimates}
@@ -113,7 +119,8 @@ def katz(n, k=5):
 def srilm_good_turing(n, highest):
     """Good-Turing of SRILM's ngram-count: counts to `highest` (gtmax), coefficients out of range become 1.
 
-    Source: Discount.cc, GoodTuring::estimate, of SRILM.
+    Source: Discount.cc, GoodTuring::estimate, of SRILM, which lets coefficients above 1 pass (where (k + 1) n_{k+1} > n_1);
+    they are out of range here.
     """
     if not n.get(1):
         highest = 0
@@ -128,6 +135,6 @@ def srilm_good_turing(n, highest):
         if common == 1 or turing > 1:
             continue
         ratio = (turing - common) / (1 - common)
-        if ratio > Fraction(3, 1000000):
+        if Fraction(3, 1000000) < ratio <= 1:
             result[r] = ratio * r
     return result

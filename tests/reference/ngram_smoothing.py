@@ -11,23 +11,18 @@ from tests.reference import ngram_discounts
 from tests.reference.ngram_counts import continuation_counts, counts_of_counts, event_counts, followers, naive_counts
 
 
-def maximum_likelihood(sentences, events, order):
-    """c(hw) / c(h); a history never seen counts as the shorter one."""
-    counts = naive_counts(sentences, order)
-
-    def p(word, history=()):
-        history = last_words(history, order)
-        seen = followers(counts[len(history) + 1], history)
-        if not seen:
-            return p(word, history[1:]) if history else 1 / len(events)
-        return seen.get(word, 0) / sum(seen.values())
-
-    return p
+def maximum_likelihood(sentences, events, order, cutoffs=None):
+    """c(hw) / c(h); a history never seen counts as the shorter one; n-grams below a cutoff are backed off."""
+    counts = event_counts(naive_counts(sentences, order))
+    return from_discounted(events, counts, lambda ngram, count: count, False, counts, cutoffs, zeros=True)
 
 
-def add_k(sentences, events, order, k=1.0):
-    """(c(hw) + k) / (c(h) + k V) after a history of the full length, or of the sentence's begin; else 1 / V."""
-    counts = naive_counts(sentences, order)
+def add_k(sentences, events, order, k=1.0, cutoffs=None):
+    """(c(hw) + k) / (c(h) + k V) after a history of the full length, or of the sentence's begin; else 1 / V.
+
+    The words that a cutoff leaves out after a history share, with the unseen ones, what is left.
+    """
+    counts = event_counts(naive_counts(sentences, order))
 
     def p(word, history=()):
         history = last_words(history, order)
@@ -35,7 +30,12 @@ def add_k(sentences, events, order, k=1.0):
         seen = followers(counts[len(history) + 1], history) if full else {}
         if not seen:
             return p(word, history[1:]) if history else 1 / len(events)
-        return (seen.get(word, 0) + k) / (sum(seen.values()) + k * len(events))
+        total = sum(seen.values()) + k * len(events)
+        low = 1 if cutoffs is None or not history else cutoffs[len(history)]
+        listed = {w: (c + k) / total for w, c in seen.items() if c >= low}
+        if word in listed:
+            return listed[word]
+        return (1 - sum(listed.values())) / (len(events) - len(listed))
 
     return p
 
@@ -87,7 +87,7 @@ def by_count(counts, discount):
     return lambda ngram, count: tables[len(ngram)][count]
 
 
-def from_discounted(events, counts, discounted, interpolate, raw, cutoffs=None):
+def from_discounted(events, counts, discounted, interpolate, raw, cutoffs=None, zeros=False):
     """Return p(word, history) of counts and discounted counts, interpolated or backed off.
 
     freed(h) = sum of c - c* over the words seen after h, lambda(h) = freed(h) / c(h);
@@ -95,6 +95,7 @@ def from_discounted(events, counts, discounted, interpolate, raw, cutoffs=None):
     backed off    p(w | h) = c*(hw) / c(h) of a listed n-gram, else alpha(h) p(w | h'),
                   alpha(h) = lambda(h) / sum of p(w | h') over the words not listed after h.
     Below unigrams p = 1 / V.  An n-gram with a raw count below its order's cutoff is not listed: c* = 0.
+    Where nothing is freed although a word was not seen, c(h) grows by one, until something is (`zeros`: it does not).
     """
     order = max(counts)
 
@@ -109,8 +110,8 @@ def from_discounted(events, counts, discounted, interpolate, raw, cutoffs=None):
         starred = {w: discounted((*history, w), seen[w]) for w in kept}
         total = sum(seen.values())
         freed = sum(seen[w] - starred.get(w, 0) for w in seen)
-        if freed == 0 and len(seen) < len(events):  # every count is kept, so a word more is thought of
-            return starred, 1 / (total + 1), total + 1
+        while freed <= 0 and len(seen) < len(events) and not zeros:
+            freed, total = freed + 1, total + 1
         return starred, freed / total, total
 
     @cache
@@ -128,6 +129,8 @@ def from_discounted(events, counts, discounted, interpolate, raw, cutoffs=None):
             return float(starred[word] / total + freed / len(events))
         if word in starred:
             return float(starred[word] / total)
+        if freed == 0:
+            return 0.0
         return float(freed * shorter(word, history) / sum(shorter(w, history) for w in events if w not in starred))
 
     def shorter(word, history):
