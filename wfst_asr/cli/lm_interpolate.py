@@ -24,7 +24,7 @@ def interpolate(models: tuple[Path, ...], output: Path, weights: str | None, tun
         raise click.UsageError("--weights and --tune exclude each other")
     if len(models) < 2:
         raise click.UsageError("give two or more models, and the file to write")
-        from wfst_asr.atomic_files import check_writable_folder
+    from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.lm.interpolate import check_weights, tune_weights
     from wfst_asr.lm.interpolate import interpolate as interpolate_models
     from wfst_asr.lm.model_files import check_model_name, read_model, write_model
