@@ -3,16 +3,19 @@ import math
 import numpy as np
 import pynini
 import pytest
+from click.testing import CliRunner
 
+from wfst_asr.cli.lm_compile import compile_model
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import arc_table
 from wfst_asr.fst.convert import from_pynini, to_pynini
 from wfst_asr.fst.determinize import determinize_star
-from wfst_asr.fst.ops import compose, minimize_encoded
-from wfst_asr.fst.symbols import SymbolTable
+from wfst_asr.fst.ops import compose, minimize_encoded, write_fst
+from wfst_asr.fst.symbols import SymbolTable, write_symbols
 from wfst_asr.graph.class_grammar import acceptor_of_words, class_grammar_fst, entries_fst
 from wfst_asr.graph.lexicon_fst import LexiconOptions, lexicon_arcs
 from wfst_asr.lexicon.lexicon import Lexicon
+from wfst_asr.lm.arpa import write_arpa
 from wfst_asr.lm.assemble import NGramRows, assemble_model
 from wfst_asr.lm.classes import WordClass
 
@@ -252,3 +255,108 @@ def test_classes_that_do_not_fit_the_model_are_told():
         class_grammar_fst(model, SYMBOLS, {"X": filled["$X"], "$X": filled["$X"]})
     with pytest.raises(WfstAsrError, match="the entry 'old york' of the class '\\$X' has the word 'old'"):
         entries_fst(WordClass("$X", (("old", "york"),), (1.0,)), SYMBOLS)
+
+
+@pytest.fixture
+def lang(tmp_path):
+    write_symbols(SYMBOLS, tmp_path / "words.txt")
+    write_arpa(random_model(np.random.default_rng(7), ["a", "b", "$X"], 2, density=0.6), tmp_path / "lm.arpa")
+    return tmp_path
+
+
+FUNCTIONS = """
+import pynini
+
+
+def by_id(words):
+    return pynini.accep("new york", token_type=table(words))
+
+
+def table(words):
+    symbols = pynini.SymbolTable()
+    symbols.add_symbol("<eps>", 0)
+    for word in ("york", "new", "old"):  # ids of its own
+        symbols.add_symbol(word)
+    return symbols
+
+
+def by_name(words):
+    fst = by_id(words)
+    fst.set_input_symbols(table(words))
+    fst.set_output_symbols(table(words))
+    return fst
+
+
+def unknown(words):
+    fst = pynini.accep("old", token_type=table(words))
+    fst.set_input_symbols(table(words))
+    fst.set_output_symbols(table(words))
+    return fst
+
+
+def bare():
+    fst = pynini.Fst()
+    fst.add_states(2)
+    fst.set_start(0).set_final(1)
+    fst.add_arc(0, pynini.Arc(3, 3, 0, 1))
+    return fst
+
+
+def broken():
+    raise ValueError("no idea")
+
+
+def text():
+    return "new york"
+"""
+
+
+def compiled(lang, *fillings):
+    args = [str(lang / "lm.arpa"), str(lang), *(part for filling in fillings for part in ("--class", filling))]
+    result = CliRunner().invoke(compile_model, args, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return pynini.Fst.read(str(lang / "G.fst"))
+
+
+def test_a_list_an_acceptor_and_a_function_give_the_same_g(lang):
+    (lang / "x.txt").write_text("new york\n")
+    (lang / "grammars.py").write_text(FUNCTIONS)
+    machine = arc_table(3, [(0, 1, 3, 3, 0.0), (1, 2, 4, 4, 0.0)], finals={2: 0.0})
+    write_fst(to_pynini(machine), lang / "x.fst")
+    expected = log_total(compiled(lang, f"X={lang / 'x.txt'}"), [SYMBOLS[w] for w in ["a", "new", "york"]])
+    assert expected < math.inf
+    for source in ("x.fst", "grammars.py:by_name"):
+        cost = log_total(compiled(lang, f"$X={lang / source}"), [SYMBOLS[w] for w in ["a", "new", "york"]])
+        assert cost == pytest.approx(expected, abs=1e-4)
+    assert log_total(compiled(lang, f"X={lang / 'grammars.py'}:bare"), [SYMBOLS["new"]]) < math.inf
+
+
+@pytest.mark.parametrize(
+    ("filling", "message"),
+    [
+        ("X=none.txt", "none.txt: cannot be read"),
+        ("X=words.txt", "the word '<eps>', which is not among the words"),
+        ("X=grammars.py:none", "grammars.py: has no function 'none'"),
+        ("X=nothing.py:none", "nothing.py: no such file; expected a Python file with the function 'none'"),
+        ("X=bad.py:none", r"bad.py: cannot be imported \(SyntaxError"),
+        ("X=grammars.py:broken", r"grammars.py:broken: the function failed \(ValueError: no idea\)"),
+        ("X=grammars.py:text", "the function returned a str, expected a pynini.Fst"),
+        ("X=grammars.py:unknown", "the grammar of the class '\\$X' has the word 'old', which is not among"),
+        ("Z=words.txt", "no word 'Z' to be filled as a class; its class tokens are '\\$X'"),
+    ],
+)
+def test_bad_fillings_are_told_in_one_sentence(lang, monkeypatch, filling, message):
+    monkeypatch.chdir(lang)
+    (lang / "grammars.py").write_text(FUNCTIONS)
+    (lang / "bad.py").write_text("def none(:\n")
+    with pytest.raises(WfstAsrError, match=message):
+        compiled(lang, filling)
+
+
+def test_an_unfilled_class_is_an_error_unless_it_is_a_word(lang):
+    with pytest.raises(WfstAsrError, match="'\\$X' of the language model has no entries; give them with --class"):
+        compiled(lang)
+    write_symbols(SymbolTable({**SYMBOLS, "$X": 50}), lang / "words.txt")
+    assert compiled(lang).num_states() > 0
+    run = CliRunner().invoke(compile_model, [str(lang / "lm.arpa"), str(lang), "--class", "X"])
+    assert run.exit_code == 2

@@ -9,7 +9,11 @@ between two words thus tells which way was taken, and G is as deterministic as i
 The machine of a class is there once for each state that follows it, however many histories call it.
 """
 
-from collections.abc import Mapping
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pynini
@@ -19,14 +23,15 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable, arc_table
 from wfst_asr.fst.convert import to_pynini
 from wfst_asr.fst.determinize import determinize_star
-from wfst_asr.fst.ops import Machine, as_table, connect
-from wfst_asr.fst.symbols import SymbolTable, is_disambiguation_symbol
-from wfst_asr.graph.grammar_fst import grammar_arcs
+from wfst_asr.fst.ops import Machine, as_table, connect, read_fst
+from wfst_asr.fst.symbols import EPSILON, SymbolTable, is_disambiguation_symbol
+from wfst_asr.graph.grammar_fst import grammar_arcs, grammar_fst
 from wfst_asr.lm.backoff import NGramModel
-from wfst_asr.lm.classes import WordClass, is_class_token
+from wfst_asr.lm.classes import WordClass, is_class_token, read_class
 
 _MAX_STATES = 10_000_000
-_NEVER_LABELS = ("<eps>", "<s>", "</s>")
+_NEVER_LABELS = (EPSILON, "<s>", "</s>")
+_FST_MAGIC = b"\xd6\xfd\xb2\x7e"
 
 
 def class_grammar_fst(model: NGramModel, words: Mapping[str, int], classes: Mapping[str, Machine]) -> pynini.Fst:
@@ -38,7 +43,8 @@ def class_grammar_fst(model: NGramModel, words: Mapping[str, int], classes: Mapp
     Args:
         model: the language model.
         words: id by word, `#0` included, epsilon 0; need not have the class tokens.
-        classes: the machine of each class token, as `entries_fst` and `acceptor_of_words` make them.
+        classes: the machine of each class token, as `read_class_machine`, `entries_fst` and `acceptor_of_words` make
+            them.
 
     Returns:
         An acceptor but for `#0`, which has an epsilon output, its arcs sorted by input label.
@@ -54,6 +60,8 @@ def class_grammar_fst(model: NGramModel, words: Mapping[str, int], classes: Mapp
             raise WfstAsrError(
                 f"the class '{word}' of the language model has no entries; give them with --class '{word}=FILE'"
             )
+    if not classes:
+        return grammar_fst(model, words)
     label = max(words.values()) + 1 + np.arange(len(tokens))
     labels = dict(zip(tokens.values(), label.tolist(), strict=True))
     grammar = grammar_arcs(model, {**words, **labels})
@@ -212,4 +220,79 @@ def acceptor_of_words(machine: Machine, name: str, words: SymbolTable) -> ArcTab
     )
     if np.isfinite(table.final_cost[table.start]):
         raise WfstAsrError(f"the grammar of the class '{name}' accepts the empty string; let it have one word at least")
+    return table
+
+
+def read_class_machine(source: str, name: str, words: SymbolTable) -> ArcTable:
+    """Make the machine of a class from what the user names.
+
+    Args:
+        source: a file of entries (`read_class`), a file of OpenFst with an acceptor over the ids of `words`, or
+            "file.py:function", a function that returns such a pynini.Fst.  It is called with `words`, or with nothing
+            if it takes nothing; the labels of a machine with a symbol table are looked up by name.
+        name: the class token.
+        words: names of the words' ids.
+
+    Raises:
+        WfstAsrError: no such file or function, or as `read_class`, `entries_fst` and `acceptor_of_words`.
+    """
+    file, colon, function = source.rpartition(":")
+    if colon and file.endswith(".py"):
+        made = _call(_function(Path(file), function), source, words)
+        return acceptor_of_words(_with_ids(made, name, words), name, words)
+    try:
+        with Path(source).open("rb") as opened:
+            is_fst = opened.read(len(_FST_MAGIC)) == _FST_MAGIC
+    except OSError:
+        is_fst = False  # told by read_class
+    if is_fst:
+        return acceptor_of_words(read_fst(source), name, words)
+    return entries_fst(read_class(source, name), words)
+
+
+def _function(file: Path, name: str) -> Callable[..., Any]:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise WfstAsrError(f"{file}: no such file; expected a Python file with the function '{name}'")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise WfstAsrError(f"{file}: cannot be imported ({type(error).__name__}: {error})") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise WfstAsrError(f"{file}: has no function '{name}'")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _call(function: Callable[..., Any], source: str, words: SymbolTable) -> pynini.Fst:
+    try:
+        made = function(words) if inspect.signature(function).parameters else function()
+    except Exception as error:
+        raise WfstAsrError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
+    if not isinstance(made, pynini.Fst):
+        raise WfstAsrError(f"{source}: the function returned a {type(made).__name__}, expected a pynini.Fst")
+    return made
+
+
+def _with_ids(machine: pynini.Fst, name: str, words: SymbolTable) -> ArcTable:
+    """Return the machine with the ids of `words`, where it has a symbol table of its own."""
+    table = as_table(machine)
+    for side, symbols in (("ilabel", machine.input_symbols()), ("olabel", machine.output_symbols())):
+        if symbols is None:
+            continue
+        ids = {0: 0}
+        for label in np.unique(table.arcs[side]).tolist():
+            word = symbols.find(label) if label else EPSILON
+            if label and word not in words:
+                raise WfstAsrError(
+                    f"the grammar of the class '{name}' has the word '{word}', which is not among the words of "
+                    "words.txt; add it to the lexicon or leave it out"
+                )
+            ids[label] = words[word] if label else 0
+        arcs = table.arcs.copy()
+        found, inverse = np.unique(arcs[side], return_inverse=True)
+        arcs[side] = np.array([ids[label] for label in found.tolist()], dtype=np.int32)[inverse]
+        table = ArcTable(table.start, table.first_arc, arcs, table.final_cost)
     return table
