@@ -42,7 +42,7 @@ class _ManyNumbers(click.Command):
 @click.argument("texts", nargs=-1, required=True)
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--order", default=3, show_default=True, type=click.IntRange(1, 6), help="Words of the longest n-grams.")
-@click.option("--smoothing", default="modified-kneser-ney", show_default=True, type=click.Choice(_SMOOTHINGS))
+@click.option("--smoothing", type=click.Choice(_SMOOTHINGS), help="[default: modified-kneser-ney, interpolated]")
 @click.option("--interpolate", is_flag=True, help="Mix with lower orders also where an n-gram was seen.")
 @click.option("--vocab", type=click.Path(path_type=Path), help="File of the words to keep, one a line.")
 @click.option("--vocab-size", type=click.IntRange(1), help="Keep this many of the commonest words.")
@@ -58,7 +58,7 @@ def train(
     texts: tuple[str, ...],
     output: Path,
     order: int,
-    smoothing: str,
+    smoothing: str | None,
     interpolate: bool,
     vocab: Path | None,
     vocab_size: int | None,
@@ -82,8 +82,8 @@ def train(
     if vocab is not None and vocab_size is not None:
         raise click.UsageError("give --vocab or --vocab-size, not both")
     options = EstimateOptions(
-        smoothing=smoothing,
-        interpolate=interpolate,
+        smoothing=smoothing or "modified-kneser-ney",
+        interpolate=interpolate or smoothing is None,
         cutoffs=_numbers(cutoffs) if cutoffs is not None else None,
         katz_threshold=katz_k,
         k=k,
