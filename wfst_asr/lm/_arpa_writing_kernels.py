@@ -8,7 +8,8 @@ _POWERS_OF_TEN = np.array([10.0**power for power in range(19)])
 _INTEGER_POWERS = np.array([10**power for power in range(19)], dtype=np.int64)
 _PAIRS = np.frombuffer("".join(f"{pair:02d}" for pair in range(100)).encode(), dtype=np.uint8).copy()
 
-NUMBER_BYTES = 32  # no number takes more
+NUMBER_BYTES = 64  # no number takes more
+_MOST_ZEROS = 40
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -45,7 +46,7 @@ def _without_zeros(out, at):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _put_scientific(out, at, value):  # type: ignore[no-untyped-def]
-    """Write a positive number as 1.23456789012e-34, twelve significant digits."""
+    """Write a positive number with twelve significant digits, with an exponent where it has too many zeros."""
     exponent = int(np.floor(np.log10(value)))
     power = 11 - exponent
     scaled = value * 10.0 ** min(power, 300)
@@ -55,6 +56,12 @@ def _put_scientific(out, at, value):  # type: ignore[no-untyped-def]
     while digits >= 1000000000000:
         digits = (digits + 5) // 10
         exponent += 1
+    if -_MOST_ZEROS <= exponent < 0:  # the reader of the package arpa takes no exponent of a back-off weight
+        out[at] = 48
+        out[at + 1] = 46
+        for k in range(at + 2, at + 1 - exponent):
+            out[k] = 48
+        return _without_zeros(out, _put_digits(out, at + 1 - exponent, digits, 12))
     out[at] = 48 + digits // 100000000000
     out[at + 1] = 46
     at = _without_zeros(out, _put_digits(out, at + 2, digits % 100000000000, 11))
@@ -71,8 +78,8 @@ def put_log10(out, at, natural):  # type: ignore[no-untyped-def]
     """Write a natural logarithm as log10 at byte `at` of `out`; return its end.
 
     Fixed decimals, no zeros at the end: ten, and one more for each factor of ten that the number is below 0.1, so that
-    there are ten significant digits at least.  Below 1e-9 and from 1e4 on twelve significant digits and an exponent.
-    -inf is -99.
+    there are ten significant digits at least.  Twelve significant digits below 1e-9 and from 1e4 on, with an exponent
+    below 1e-40 and from 1e4 on.  -inf is -99.
     """
     value = natural / _LN10
     if value == -np.inf:
