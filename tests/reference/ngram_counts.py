@@ -2,14 +2,18 @@
 
 
 def naive_counts(sentences, order):
-    """Return {n: {(w1, ..., wn): count}} of `<s> w1 ... wm </s>` for every sentence, n = 1 to `order`."""
+    """Return {n: {(w1, ..., wn): count}} of `<s> w1 ... wm </s>` for every sentence, n = 1 to `order`.
+
+    A word None is one outside the vocabulary, which no n-gram has.
+    """
     counts = {n: {} for n in range(1, order + 1)}
     for sentence in sentences:
         words = ("<s>", *sentence, "</s>")
         for n in counts:
             for first in range(len(words) - n + 1):
                 ngram = words[first : first + n]
-                counts[n][ngram] = counts[n].get(ngram, 0) + 1
+                if None not in ngram:
+                    counts[n][ngram] = counts[n].get(ngram, 0) + 1
     return counts
 
 

@@ -7,6 +7,7 @@ error.  Imports nothing of the package.
 import math
 from fractions import Fraction
 
+ROUNDING = 1e-9  # a slope of -1, and a ratio of 0, are no use, whichever side of it rounding leaves them
 KENLM_FALLBACK = {1: Fraction(1, 2), 2: Fraction(1), 3: Fraction(3, 2)}
 
 
@@ -48,7 +49,7 @@ def smoothed_counts_of_counts(n):
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return (mean_y - slope * mean_x, slope) if slope <= -1 else None
+    return (mean_y - slope * mean_x, slope) if slope < -1 - ROUNDING else None
 
 
 def smooth_turing(fit, r):
@@ -94,11 +95,11 @@ def katz_ratios(n, k, estimate):
     """
     estimates = {r: estimate(r) for r in range(1, k + 1)}
     freed = sum(n.get(r, 0) * (r - estimates[r]) for r in estimates)
-    if freed <= 0:
+    if freed <= ROUNDING:
         return None
     mu = n.get(1, 0) / freed
     ratios = {r: 1 - mu * (1 - estimates[r] / r) for r in estimates}
-    return ratios if all(0 < d <= 1 for d in ratios.values()) else None
+    return ratios if all(ROUNDING < d <= 1 for d in ratios.values()) else None
 
 
 def katz(n, k=5):
