@@ -126,6 +126,8 @@ def parse_ngrams(  # type: ignore[no-untyped-def]
         what stopped it, the begin of the line where it stopped, the filled rows, the odd fields.
     """
     num_odd = 0
+    above = np.full(order, begin)  # where the words of the line before begin
+    first_row = num_rows
     i = begin
     while i < end:
         line = i
@@ -150,6 +152,18 @@ def parse_ngrams(  # type: ignore[no-untyped-def]
             if i == end or data[i] == 10:
                 return BAD_FIELDS, line, num_rows, num_odd
             field = i
+            if (
+                position < order - 1 and num_rows > first_row
+            ):  # the words of a history often are those of the line before
+                before, k = above[position], 0
+                while i + k < end and data[i + k] == data[before + k] and not _is_space(data[i + k]):
+                    k += 1
+                if _is_space(data[before + k]) and (i + k == end or _is_space(data[i + k])):
+                    above[position] = field
+                    ngrams[num_rows, position] = ngrams[num_rows - 1, position]
+                    i += k
+                    continue
+            above[position] = field
             h = _FNV_START
             while i < end and not _is_space(data[i]):
                 h = (h ^ np.uint64(data[i])) * _FNV_PRIME

@@ -23,15 +23,42 @@ def _same_words(one, a, other, b, length):  # type: ignore[no-untyped-def]
     return same == length
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _compared(one, a, other, b, length):  # type: ignore[no-untyped-def]
+    """Return -1, 0 or 1: whether the first words of a row come before, are or come after those of another."""
+    same = 0
+    while same < length and one[a, same] == other[b, same]:
+        same += 1
+    if same == length:
+        return 0
+    return -1 if one[a, same] < other[b, same] else 1
+
+
 @njit(cache=True, nogil=True)
 def find_histories(ngrams: np.ndarray, histories: np.ndarray) -> np.ndarray:
     """Return the row of `histories` (H, n) that begins each row of `ngrams` (R, n + 1); -1 where there is none.
 
-    Rows of `histories` are distinct.  O(H + R): an open-addressing table that is asked only where the history is not
-    that of the row before.
+    Rows of `histories` are distinct and ascend.  O(H + R): as long as the n-grams ascend too, both are merged; the rest
+    ask a hash table.
     """
     length = histories.shape[1]
     parent = np.empty(len(ngrams), np.int64)
+    at = 0
+    for row in range(len(ngrams)):
+        if row and _compared(ngrams, row, ngrams, row - 1, length) < 0:
+            _look_up(ngrams, histories, parent, row)
+            break
+        while at < len(histories) and _compared(histories, at, ngrams, row, length) < 0:
+            at += 1
+        found = at < len(histories) and _same_words(histories, at, ngrams, row, length)
+        parent[row] = at if found else -1
+    return parent
+
+
+@njit(cache=True, nogil=True)
+def _look_up(ngrams, histories, parent, first):  # type: ignore[no-untyped-def]
+    """Fill in `parent` from the row `first` on, by open addressing; a history is looked up once in a run of it."""
+    length = histories.shape[1]
     num_slots = 16
     while num_slots < 2 * len(histories):
         num_slots *= 2
@@ -43,8 +70,8 @@ def find_histories(ngrams: np.ndarray, histories: np.ndarray) -> np.ndarray:
         while table[slot] >= 0:
             slot = (slot + np.uint64(1)) & mask
         table[slot] = np.int64((h >> np.uint64(33)) << np.uint64(32)) | row
-    for row in range(len(ngrams)):
-        if row and _same_words(ngrams, row, ngrams, row - 1, length):
+    for row in range(first, len(ngrams)):
+        if row > first and _same_words(ngrams, row, ngrams, row - 1, length):
             parent[row] = parent[row - 1]
             continue
         h = _hash_of(ngrams, row, length)
@@ -58,7 +85,6 @@ def find_histories(ngrams: np.ndarray, histories: np.ndarray) -> np.ndarray:
                 break
             slot = (slot + np.uint64(1)) & mask
         parent[row] = found
-    return parent
 
 
 @njit(cache=True, nogil=True)
