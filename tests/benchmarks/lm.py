@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+NGRAMS_READ = 2_400_000
+
 
 def run(command: Sequence[str | Path], *, stdin: Path | None = None) -> dict[str, float]:
     """Return CPU seconds and peak memory of a process."""
@@ -77,24 +79,29 @@ def time_training(
 
 
 def time_use(text: Path, model_path: Path, folder: Path, repeat: int) -> dict[str, Any]:
-    """Return how fast a model is read, mapped, compiled to G and scores its text."""
-    from wfst_asr.graph.grammar_arcs import grammar_arcs
-
+    """Return how fast a model pruned to 2.4 M n-grams is read, mapped, compiled to G and scores its text."""
     from wfst_asr.fst.symbols import SymbolTable
+    from wfst_asr.graph.grammar_fst import grammar_arcs
     from wfst_asr.lm.model_files import read_model, write_model
+    from wfst_asr.lm.prune import prune
     from wfst_asr.lm.scoring import ids_of_words, score_ids
     from wfst_asr.lm.text import read_text
 
-    reading = (
-        sys.executable,
-        "-c",
-        "import sys; from wfst_asr.lm.arpa import read_arpa; read_arpa(sys.argv[1])",
-        model_path,
-    )
-    run(reading)
-    model = read_model(model_path)
-    figures: dict[str, Any] = {"ngrams": sum(model.num_ngrams)}
-    figures["read_arpa"] = medians([run(reading) for _ in range(repeat)])
+    whole = read_model(model_path)
+    model = prune(whole, max_ngrams=min(NGRAMS_READ, sum(whole.num_ngrams)))
+    pruned = folder / "pruned.arpa"
+    write_model(model, pruned)
+    readers = {
+        "wfst_asr": "from wfst_asr.lm.arpa import read_arpa; read_arpa({!r})",
+        "arpa": "import arpa; arpa.loadf({!r})",
+        "kaldilm": "import kaldilm; kaldilm.arpa2fst({!r}, disambig_symbol='#0')",
+    }
+    figures: dict[str, Any] = {"ngrams": sum(model.num_ngrams), "read_arpa": {}}
+    for name, program in readers.items():
+        if importlib.util.find_spec(name) is not None:
+            reading = (sys.executable, "-c", program.format(str(pruned)))
+            runs = [run(reading) for _ in range(repeat if name == "wfst_asr" else 1)]
+            figures["read_arpa"][name] = medians(runs)
     binary = folder / "model.ngram"
     write_model(model, binary)
     figures["map_binary_ms"] = round(1e3 * best(lambda: read_model(binary), repeat), 1)

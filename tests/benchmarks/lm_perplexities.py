@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from wfst_asr.lm.counts import commonest_words, count_ngrams, with_marks
-from wfst_asr.lm.estimate import INTERPOLATED, SMOOTHINGS, EstimateOptions, estimate_model
+from wfst_asr.lm.estimate import INTERPOLATED, KNESER_NEY, SMOOTHINGS, EstimateOptions, estimate_model
 from wfst_asr.lm.perplexity import text_perplexity
 from wfst_asr.lm.prune import prune
 from wfst_asr.lm.text import map_words, read_text
@@ -68,8 +68,12 @@ def main() -> None:
                 "cpu_seconds": round(seconds, 2),
                 "notes": list(estimated.notes),
             }
+            if smoothing == "katz":
+                katz = model
             if order > 1 and smoothing not in ("maximum-likelihood", "add-k"):
-                pruned = prune(model, max_ngrams=arguments.prune_to)
+                # Kneser-Ney's lower orders are no frequencies: the Katz model tells how often a history comes
+                history_model = katz if smoothing in KNESER_NEY else None
+                pruned = prune(model, max_ngrams=arguments.prune_to, history_model=history_model)
                 row["pruned_ngrams"] = sum(pruned.num_ngrams)
                 row["pruned_perplexity"] = text_perplexity(pruned, held_out).perplexity
             rows.append(row)

@@ -98,10 +98,16 @@ def test_order_of_lines_does_not_matter(tmp_path):
     same_model(read_arpa(written(tmp_path, "\n".join(lines))), read_arpa(written(tmp_path, TRIGRAM, "sorted.arpa")))
 
 
-def test_absent_history_is_added_without_changing_a_probability(tmp_path):
+def test_absent_history_is_refused_with_its_line(tmp_path):
+    text = TRIGRAM.replace("ngram 3=1", "ngram 3=2").replace("<s> a b\n", "<s> a b\n-0.35\tb b a\n")
+    with pytest.raises(WfstAsrError, match=r":19: the history 'b b' of the n-gram 'b b a' is not listed; .*--add-hist"):
+        read_arpa(written(tmp_path, text))
+
+
+def test_absent_history_is_added_on_request_without_changing_a_probability(tmp_path):
     text = TRIGRAM.replace("ngram 3=1", "ngram 3=2").replace("<s> a b\n", "<s> a b\n-0.35\tb b a\n")
     with pytest.warns(WfstAsrWarning, match="1 histories of listed n-grams are not listed"):
-        model = read_arpa(written(tmp_path, text))
+        model = read_arpa(written(tmp_path, text), add_histories=True)
     before = read_arpa(written(tmp_path, TRIGRAM, "before.arpa"))
     assert model.num_ngrams == (4, 4, 2)
     assert model.log_prob("a", ["b", "b"]) == pytest.approx(-0.35 * LN10)

@@ -92,7 +92,7 @@ def test_histories_without_end_are_added_at_every_order(tmp_path):
     text = "\\data\\\nngram 1=3\nngram 2=0\nngram 3=0\nngram 4=2\n\n\\1-grams:\n-1 a\n-1 b\n-1 c\n\n\\2-grams:\n\n\\3-grams:\n\n"
     text += "\\4-grams:\n-0.5 a b c a\n-0.25 a b c b\n\n\\end\\\n"
     with pytest.warns(WfstAsrWarning, match="2 histories of listed n-grams are not listed"):
-        model = read_arpa(written(tmp_path, text))
+        model = read_arpa(written(tmp_path, text), add_histories=True)
     assert model.num_ngrams == (3, 1, 1, 2)
     assert model.log_prob("b", ["a", "b", "c"]) == pytest.approx(-0.25 * LN10)
     assert model.log_prob("c", ["b", "a", "b"]) == pytest.approx(-1 * LN10)

@@ -25,7 +25,7 @@ def model_of(lines):
         ids = np.array([[words.index(word) for word in ngram] for ngram in ngrams], np.int32).reshape(-1, n)
         values = np.array([lines[ngram] for ngram in ngrams]).reshape(-1, 2) * LN10
         rows.append(NGramRows(ids, values[:, 0], values[:, 1]))
-    return assemble_model(words, rows).model
+    return assemble_model(words, rows, add_histories=True).model
 
 
 def random_lines(seed, order, *, words=WORDS, share=0.4):

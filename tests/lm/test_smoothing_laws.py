@@ -9,19 +9,14 @@ from hypothesis import strategies as st
 
 from tests.reference import ngram_smoothing as naive
 from tests.reference import srilm_smoothing as naive_srilm
-from tests.reference.ngram_counts import naive_counts
 from wfst_asr.lm.counts import count_ngrams
 from wfst_asr.lm.estimate import EstimateOptions, estimate_model
 from wfst_asr.lm.text import text_of_sentences
 
-BACKED_OFF = ["maximum-likelihood", "add-k", "witten-bell", "absolute", "kneser-ney"]
+BACKED_OFF = ["maximum-likelihood", "add-k", "good-turing", "katz", "witten-bell", "absolute", "kneser-ney"]
 INTERPOLATED = ["witten-bell", "absolute", "kneser-ney", "modified-kneser-ney"]
 METHODS = [*((name, False) for name in [*BACKED_OFF, "modified-kneser-ney"]), *((name, True) for name in INTERPOLATED)]
-SRILM_METHODS = [
-    ("good-turing", False),
-    ("katz", False),
-    *(method for method in METHODS if method[0] not in ("maximum-likelihood", "add-k")),
-]
+SRILM_METHODS = [method for method in METHODS if method[0] not in ("maximum-likelihood", "add-k")]
 
 
 def sentences_of(letters, max_words=8, max_sentences=12):
@@ -86,7 +81,6 @@ def assert_same(sentences, order, vocabulary, options, p):
     if options.smoothing.endswith("kneser-ney"):
         unknown = "<unk>"
     kept, events = mapped(sentences, words, unknown)
-    order = sum(1 for level in naive_counts(kept, order).values() if level)
     counts = count_ngrams(text_of_sentences(sentences), order, vocabulary=words and list(words), unknown=unknown)
     assert {"<s>", *events} == set(counts.words)
     model = estimate_model(counts, options).model
@@ -136,6 +130,13 @@ def test_probabilities_are_the_formulas_where_next_to_nothing_is_left(smoothing,
     sentences = [["a"] * 900 + ["b"] * 900 + ["a", "b", "b", "b"], ["b", "a", "a", "a"], ["b", "b", "a"], ["a", "b"]]
     p = naive_of(naive, smoothing, interpolate=interpolate)
     assert_same(sentences, 5, ("abz", None), EstimateOptions(smoothing, interpolate=interpolate), p)
+
+
+@settings(max_examples=60)
+@given(sentences=TEXTS, order=st.integers(1, 3), vocabulary=VOCABULARIES, threshold=st.integers(1, 8))
+def test_katz_probabilities_are_the_formulas_for_every_threshold(sentences, order, vocabulary, threshold):
+    options = EstimateOptions("katz", katz_threshold=threshold)
+    assert_same(sentences, order, vocabulary, options, partial(naive.katz, k=threshold))
 
 
 @pytest.mark.parametrize(("smoothing", "interpolate"), SRILM_METHODS)

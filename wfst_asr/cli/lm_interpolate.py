@@ -27,10 +27,9 @@ def interpolate(models: tuple[Path, ...], output: Path, weights: str | None, tun
     from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.lm.interpolate import check_weights, tune_weights
     from wfst_asr.lm.interpolate import interpolate as interpolate_models
-    from wfst_asr.lm.model_files import check_model_name, read_model, write_model
+    from wfst_asr.lm.model_files import read_model, write_model
     from wfst_asr.lm.text import read_text
 
-    check_model_name(output)
     check_writable_folder(output.parent)
     shares = [1 / len(models)] * len(models)
     if weights is not None:

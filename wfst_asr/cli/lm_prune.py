@@ -31,11 +31,10 @@ def prune(
     """
     from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.lm import prune as pruning
-    from wfst_asr.lm.model_files import check_model_name, read_model, write_model
+    from wfst_asr.lm.model_files import read_model, write_model
 
     if (threshold is None) == (max_ngrams is None):
         raise click.UsageError("give either --threshold or --max-ngrams")
-    check_model_name(output)
     check_writable_folder(output.parent)
     whole = read_model(model)
     history = read_model(history_model) if history_model is not None else None

@@ -42,7 +42,11 @@ class _ManyNumbers(click.Command):
 @click.argument("texts", nargs=-1, required=True)
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--order", default=3, show_default=True, type=click.IntRange(1, 6), help="Words of the longest n-grams.")
-@click.option("--smoothing", type=click.Choice(_SMOOTHINGS), help="[default: modified-kneser-ney, interpolated]")
+@click.option(
+    "--smoothing",
+    type=click.Choice(_SMOOTHINGS),
+    help="[default: modified-kneser-ney, interpolated; good-turing with --srilm]",
+)
 @click.option("--interpolate", is_flag=True, help="Mix with lower orders also where an n-gram was seen.")
 @click.option("--vocab", type=click.Path(path_type=Path), help="File of the words to keep, one a line.")
 @click.option("--vocab-size", type=click.IntRange(1), help="Keep this many of the commonest words.")
@@ -82,8 +86,8 @@ def train(
     if vocab is not None and vocab_size is not None:
         raise click.UsageError("give --vocab or --vocab-size, not both")
     options = EstimateOptions(
-        smoothing=smoothing or "modified-kneser-ney",
-        interpolate=interpolate or smoothing is None,
+        smoothing=smoothing or ("good-turing" if srilm else "modified-kneser-ney"),
+        interpolate=interpolate or (smoothing is None and not srilm),
         cutoffs=_numbers(cutoffs) if cutoffs is not None else None,
         katz_threshold=katz_k,
         k=k,

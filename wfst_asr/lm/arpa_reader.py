@@ -14,23 +14,27 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.lm.arpa_sections import Section, find_sections, read_bytes, text_of
-from wfst_asr.lm.assemble import DuplicateNGramError, NGramRows, assemble_model
+from wfst_asr.lm.assemble import DuplicateNGramError, NGramRows, UndeclaredHistoryError, assemble_model
 from wfst_asr.lm.backoff import NGramModel
 
 _LN10 = float(np.log(10.0))
 _ODD_FIELDS = 1 << 16
 
 
-def read_arpa(path: str | os.PathLike[str]) -> NGramModel:
+def read_arpa(path: str | os.PathLike[str], *, add_histories: bool = False) -> NGramModel:
     r"""Read an ARPA language model, plain or gzipped, into a NGramModel with natural logs.
 
     Lines may use tabs or spaces and any line end; text before `\data\` and after `\end\` is skipped; a missing back-off
-    column is a weight of 1, one at the highest order is checked and ignored.  An n-gram whose history is not listed
-    gets that history with back-off weight 1, told in one warning.
+    column is a weight of 1, one at the highest order is checked and ignored.
+
+    Args:
+        path: the file.
+        add_histories: where the history of an n-gram is not listed, add it with back-off weight 1, told in one warning.
 
     Raises:
         WfstAsrError: no such file, not ARPA, another number of n-grams than the header announces, no `\end\`, a field
-            that is not a number, a log probability above 0, an n-gram with a word that has no unigram, an n-gram twice.
+            that is not a number, a log probability above 0, an n-gram with a word that has no unigram, an n-gram twice,
+            an n-gram whose history is not listed.
     """
     source = Path(path)
     data = read_bytes(source)
@@ -60,13 +64,20 @@ def read_arpa(path: str | os.PathLike[str]) -> NGramModel:
             "iconv"
         ) from error
     try:
-        assembled = assemble_model(words, rows)
+        assembled = assemble_model(words, rows, add_histories=add_histories)
     except DuplicateNGramError as error:
         section = sections[error.order - 1]
         first, second = (_line_of_row(data, section, row) for row in error.rows)
         ngram = " ".join(words[word] for word in rows[error.order - 1].ngrams[error.rows[1]])
         raise WfstAsrError(
             f"{source}:{second}: n-gram '{ngram}' comes twice, first at line {first}; remove one of them"
+        ) from error
+    except UndeclaredHistoryError as error:
+        spoken = [words[word] for word in rows[error.order - 1].ngrams[error.row]]
+        line = _line_of_row(data, sections[error.order - 1], error.row)
+        raise WfstAsrError(
+            f"{source}:{line}: the history '{' '.join(spoken[:-1])}' of the n-gram '{' '.join(spoken)}' is not listed; "
+            "wfst-asr lm convert --add-histories adds what is absent"
         ) from error
     if assembled.num_added:
         warnings.warn(

@@ -38,6 +38,20 @@ class DuplicateNGramError(Exception):
         self.rows = rows
 
 
+class UndeclaredHistoryError(Exception):
+    """The history of an n-gram, all its words but the last, is not listed.
+
+    Attributes:
+        order: of the n-gram.
+        row: the first such n-gram of the order.
+    """
+
+    def __init__(self, order: int, row: int) -> None:
+        super().__init__(f"the history of row {row} of order {order} is not listed")
+        self.order = order
+        self.row = row
+
+
 @dataclass(frozen=True)
 class AssembledModel:
     """A model and the number of histories that had to be added to it."""
@@ -46,18 +60,18 @@ class AssembledModel:
     num_added: int
 
 
-def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> AssembledModel:
+def assemble_model(words: Sequence[str], rows: Sequence[NGramRows], *, add_histories: bool = False) -> AssembledModel:
     """Build a NGramModel from the n-grams of each order.
-
-    An n-gram whose history is not listed gets that history: with back-off weight 1 and the probability that the
-    model gives it by backing off, so that no other probability changes.
 
     Args:
         words: the vocabulary; `rows[0]` has one row a word.
         rows: n-grams by order, unigrams first.
+        add_histories: list the history of an n-gram where it is not: with back-off weight 1 and the probability that
+            the model gives it by backing off, so that no other probability changes.
 
     Raises:
         DuplicateNGramError: an n-gram comes twice.
+        UndeclaredHistoryError: the history of an n-gram is not listed.
     """
     rows = list(rows)
     added = [np.empty((0, order + 1), dtype=np.int32) for order in range(len(rows))]
@@ -65,8 +79,10 @@ def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> Assembled
         levels, orphans = _sort_levels(rows)
         if orphans is None:
             break
-        order = orphans.shape[1]  # of the histories that are absent
-        absent = np.unique(orphans, axis=0)
+        order, orphan_rows = orphans
+        if not add_histories:
+            raise UndeclaredHistoryError(order + 1, int(orphan_rows[0]))
+        absent = np.unique(rows[order].ngrams[orphan_rows, :-1], axis=0)
         added[order - 1] = np.concatenate([added[order - 1], absent])
         rows[order - 1] = NGramRows(
             np.concatenate([rows[order - 1].ngrams, absent]),
@@ -80,8 +96,8 @@ def assemble_model(words: Sequence[str], rows: Sequence[NGramRows]) -> Assembled
     return AssembledModel(model, sum(len(absent) for absent in added))
 
 
-def _sort_levels(rows: Sequence[NGramRows]) -> tuple[list[NGramLevel], NDArray[np.int32] | None]:
-    """Return the levels, or else the histories (rows of word ids) that are absent from the level below."""
+def _sort_levels(rows: Sequence[NGramRows]) -> tuple[list[NGramLevel], tuple[int, NDArray[np.int64]] | None]:
+    """Return the levels, or else the order of histories that are absent and the rows of the order above with them."""
     from wfst_asr.lm import _assemble_kernels as kernels
 
     levels: list[NGramLevel] = []
@@ -92,7 +108,7 @@ def _sort_levels(rows: Sequence[NGramRows]) -> tuple[list[NGramLevel], NDArray[n
         else:
             parent = np.zeros(len(level.ngrams), dtype=np.int64)
         if order > 1 and len(parent) and parent.min() < 0:
-            return [], level.ngrams[parent < 0, :-1]
+            return [], (order - 1, np.flatnonzero(parent < 0))
         ngrams, log_prob, backoff = level.ngrams, level.log_prob, level.backoff
         if not kernels.is_ascending(parent, ngrams):
             by_key = _ascending_order(parent, ngrams)

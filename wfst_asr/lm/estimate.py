@@ -144,7 +144,8 @@ class _Estimation:
 
     def _used_counts(self, order: int) -> NDArray[np.int32]:
         if self.options.smoothing in KNESER_NEY and order < self.counts.order:
-            return continuation_counts(self.counts, order)
+            # at least 1, also where only words outside a closed vocabulary come before
+            return np.maximum(continuation_counts(self.counts, order), self.counts.levels[order - 1].count > 0)
         return self.counts.levels[order - 1].count
 
     def _listed(self, order: int, used: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -157,7 +158,7 @@ class _Estimation:
         options = self.options
         found = counts_of_counts(used[1:] if order == 1 else used)
         result = _discounts(found, order, options)
-        if result.note is not None:
+        if result.note is not None and len(found.r):
             self.notes.append(f"{options.smoothing}, order {order}: {result.note}")
         return result
 
@@ -262,9 +263,16 @@ class _Estimation:
         """List the histories of all listed n-grams, and leave out orders without a listed n-gram."""
         from wfst_asr.lm import _estimate_kernels as kernels
 
-        while len(self.probs) > 1 and len(self.listed[-1]) and not self.listed[-1].any():
-            order = len(self.probs)
-            self.notes.append(f"order {order}: no n-gram reaches the cutoff {self.options.cutoff(order)}; left out")
+        while len(self.probs) > 1:
+            order, listed = len(self.probs), self.listed[-1]
+            if listed.any() if len(listed) else len(self.probs[-1]):
+                break
+            why = (
+                f"no n-gram reaches the cutoff {self.options.cutoff(order)}"
+                if len(listed)
+                else "no sentence is so long"
+            )
+            self.notes.append(f"order {order} is left out: {why}")
             for per_order in (self.probs, self.listed, self.backoffs):
                 per_order.pop()
         for order in range(len(self.probs), 2, -1):

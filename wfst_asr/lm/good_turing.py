@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wfst_asr.lm.absolute import absolute_discounts
 from wfst_asr.lm.counts_of_counts import CountsOfCounts, Discounts
 
+_ROUNDING = 1e-9
 _CONFIDENCE = 1.96  # standard deviations between the two estimates, from which on they differ
 
 
@@ -31,7 +32,7 @@ def log_linear_fit(found: CountsOfCounts) -> LogLinearFit | None:
     """Fit a line to log Z_r against log r, where Z_r = 2 n_r / (r'' - r') spreads n_r over the empty classes around.
 
     r' and r'' are the neighbouring counts that occur (0 before the first, 2 r - r' after the last).  None where fewer
-    than two different counts occur or the slope is above -1, at which r* would exceed r.
+    than two different counts occur or the slope is -1 or more, at which r* would not be below r.
     """
     if len(found.r) < 2:
         return None
@@ -41,7 +42,7 @@ def log_linear_fit(found: CountsOfCounts) -> LogLinearFit | None:
     x, y = np.log(r), np.log(2 * found.n / (after - before))
     x_mean, y_mean = x.mean(), y.mean()
     slope = float((x - x_mean) @ (y - y_mean) / ((x - x_mean) @ (x - x_mean)))
-    return LogLinearFit(float(y_mean - slope * x_mean), slope) if slope <= -1 else None
+    return LogLinearFit(float(y_mean - slope * x_mean), slope) if slope < -1 - _ROUNDING else None
 
 
 def turing_counts(found: CountsOfCounts, up_to: int) -> NDArray[np.float64]:

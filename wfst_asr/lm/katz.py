@@ -11,6 +11,7 @@ from wfst_asr.lm.counts_of_counts import CountsOfCounts, Discounts, undiscounted
 from wfst_asr.lm.good_turing import log_linear_fit, turing_counts
 
 DEFAULT_THRESHOLD = 5
+_ROUNDING = 1e-9  # what is not above it is 0 but for rounding
 _SRILM_EPSILON = 3e-06  # SRILM's Prob_Epsilon
 
 
@@ -27,10 +28,10 @@ def katz_ratios(found: CountsOfCounts, reestimated: NDArray[np.float64]) -> NDAr
     r = np.arange(1, len(reestimated) + 1)
     n = np.array([found.number(int(count)) for count in r])
     freed = float(n @ (r - reestimated))
-    if not np.isfinite(freed) or freed <= 0 or not n[0]:
+    if not np.isfinite(freed) or freed <= _ROUNDING or not n[0]:
         return None
     ratios = 1 - n[0] / freed * (1 - reestimated / r)
-    return ratios if ((ratios > 0) & (ratios <= 1)).all() else None
+    return ratios if ((ratios > _ROUNDING) & (ratios <= 1)).all() else None
 
 
 def katz_discounts(found: CountsOfCounts, *, threshold: int = DEFAULT_THRESHOLD) -> Discounts:

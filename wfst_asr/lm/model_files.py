@@ -13,8 +13,10 @@ from wfst_asr.lm.binary_model import MAGIC, read_binary_model, write_binary_mode
 _KENLM_BINARY = b"mmap lm http://kheafield.com/code"
 
 
-def read_model(path: str | os.PathLike[str]) -> NGramModel:
+def read_model(path: str | os.PathLike[str], *, add_histories: bool = False) -> NGramModel:
     r"""Read a language model: ARPA, plain or gzipped, or the binary form, told by the content and not the name.
+
+    `add_histories` is that of `read_arpa`.
 
     Raises:
         WfstAsrError: no such file, another form, or a damaged file.
@@ -43,29 +45,16 @@ def read_model(path: str | os.PathLike[str]) -> NGramModel:
         return read_binary_model(source)
     if begin.startswith(_KENLM_BINARY):
         raise WfstAsrError(f"{source}: is a binary file of KenLM; give the ARPA file that it was made from")
-    return read_arpa(source)
+    return read_arpa(source, add_histories=add_histories)
 
 
 def write_model(model: NGramModel, path: str | os.PathLike[str]) -> None:
-    """Write a model in the form that the name asks for: `.arpa`, `.arpa.gz`, `.gz` (ARPA), `.ngram` (binary).
+    """Write a model in the form that the name asks for: `.ngram` binary, `.gz` ARPA gzipped, any other ARPA.
 
     Raises:
-        WfstAsrError: the name ends otherwise, the file cannot be written, or the form cannot hold the model.
+        WfstAsrError: the file cannot be written, or the form cannot hold the model.
     """
-    check_model_name(path)
     if str(path).endswith(".ngram"):
         write_binary_model(model, path)
     else:
         write_arpa(model, path)
-
-
-def check_model_name(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that tells no form of a model, before the work is done and not after.
-
-    Raises:
-        WfstAsrError: the name ends otherwise.
-    """
-    if not str(path).endswith((".arpa", ".gz", ".ngram")):
-        raise WfstAsrError(
-            f"{path}: the name of a language model ends in .arpa, .arpa.gz or .gz (ARPA, gzipped) or .ngram (binary)"
-        )
