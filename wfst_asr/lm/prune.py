@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.lm.backoff import NGramLevel, NGramModel
+from wfst_asr.lm.numbered_ngrams import number_ngrams
 
 _SMALL_ROOM = 1e-5  # below it, 1 - sum has lost too many digits
 _SMALL_MASS = 1e-9
@@ -117,27 +118,16 @@ class _Trie:
         return slice(int(self.offset[order]), int(self.offset[order + 1]))
 
 
-def _trie(levels: Sequence[NGramLevel]) -> _Trie:
-    from wfst_asr.lm._prune_kernels import follow
-
-    offset = np.cumsum([1, *map(len, levels)])
-    first_child = np.full(offset[-1] + 1, offset[-1], dtype=np.int64)
-    first_child[0] = 1
-    for k, level in enumerate(levels[:-1]):
-        np.add(level.first_child[:-1], offset[k + 1], out=first_child[offset[k] : offset[k + 1]])
-    trie = _Trie(
-        word=np.concatenate([np.array([-1], np.int32), *(level.word for level in levels)]),
+def _trie(words: Sequence[str], levels: Sequence[NGramLevel]) -> _Trie:
+    numbered = number_ngrams(NGramModel(tuple(words), tuple(levels)))
+    return _Trie(
+        word=numbered.word,
         log_prob=np.concatenate([[0.0], *(level.log_prob for level in levels)]),
         backoff=np.concatenate([[0.0], *(level.backoff for level in levels)]),
-        first_child=first_child,
-        suffix=np.zeros(offset[-1], dtype=np.int64),
-        offset=offset,
+        first_child=numbered.first_child,
+        suffix=numbered.suffix,
+        offset=numbered.offset,
     )
-    for k in range(1, len(levels)):
-        start = trie.suffix[trie.numbers(k - 1)]
-        unused = np.empty(len(levels[k]))
-        follow(levels[k - 1].first_child, levels[k].word, start, *trie.arrays, unused, trie.suffix[trie.numbers(k)])
-    return trie
 
 
 def _backed_off(trie: _Trie, levels: Sequence[NGramLevel], order: int) -> Floats:
@@ -173,7 +163,7 @@ def _scores(model: NGramModel, history_model: NGramModel | None) -> tuple[tuple[
     masses: list[Floats] = []
     if model.order > 1:
         start_word = model.word_ids.get("<s>", -1)
-        trie = _trie(levels[:-1])
+        trie = _trie(model.words, levels[:-1])
         log_history = _log_history_probs(model, history_model)
         for order in range(1, model.order):
             lower = _backed_off(trie, levels, order)
@@ -211,7 +201,7 @@ def _log_history_probs(model: NGramModel, history_model: NGramModel | None) -> l
             raise WfstAsrError(
                 f"the history model lacks the word '{missing}' and has no '<unk>'; train both with one vocabulary"
             )
-        trie = _trie(history_model.levels[: max(1, model.order - 1)])
+        trie = _trie(history_model.words, history_model.levels[: max(1, model.order - 1)])
         state = np.zeros(1, dtype=np.int64)
     for order in range(model.order - 1):
         level = model.levels[order]
@@ -270,7 +260,7 @@ def _without(model: NGramModel, kept: Sequence[NDArray[np.bool_]], masses: Seque
             np.cumsum(np.diff(before[level.first_child])[mark], out=first_child[1:])
         levels.append(NGramLevel(level.word[mark], level.log_prob[mark], np.zeros(len(first_child) - 1), first_child))
     if len(levels) > 1:
-        trie = _trie(levels[:-1])
+        trie = _trie(model.words, levels[:-1])
         for order in range(1, len(levels)):
             num, weights = freed[order - 1], levels[order - 1].backoff
             den = _room(trie, levels, order, _backed_off(trie, levels, order), start_word)[1]
