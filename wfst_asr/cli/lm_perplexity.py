@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wfst_asr.cli.text_progress import progress_of_texts
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 
 if TYPE_CHECKING:
@@ -42,15 +43,17 @@ def perplexity(
     from wfst_asr.lm.text import read_text
 
     read = read_model(model)
-    spoken = read_text(text)
-    if per_sentence is None:
-        per_sentence = spoken.num_sentences <= _MAX_SENTENCES
-    try:
-        result = text_perplexity(
-            read, spoken, order=order, score_unknown=score_unknown, per_sentence=per_sentence and as_json
-        )
-    except WfstAsrError as error:
-        raise WfstAsrError(f"{model} and {text}: {error}") from error
+    with progress_of_texts([text]) as (progress, report):
+        spoken = read_text(text, progress=progress)
+        if per_sentence is None:
+            per_sentence = spoken.num_sentences <= _MAX_SENTENCES
+        report("scoring")
+        try:
+            result = text_perplexity(
+                read, spoken, order=order, score_unknown=score_unknown, per_sentence=per_sentence and as_json
+            )
+        except WfstAsrError as error:
+            raise WfstAsrError(f"{model} and {text}: {error}") from error
     if result.zero_probability:
         warnings.warn(
             f"{result.zero_probability} words or ends of sentences have probability 0 and are left out: "
