@@ -122,6 +122,28 @@ def write_lexicon(
             file.write(f"{entry.word} {prob}{' '.join(entry.phones)}\n")
 
 
+def write_silence_lexicon(lexicon: Lexicon, silence: SilenceProbs, folder: str | os.PathLike[str]) -> None:
+    """Write `lexiconp_silprob.txt` and `silprob.txt` into a folder; numbers in full, so that they read back the same.
+
+    Raises:
+        WfstAsrError: `silence` is of another lexicon, or the folder cannot be written.
+    """
+    if len(silence.pronunciations) != len(lexicon.entries):
+        raise WfstAsrError(
+            f"silence probabilities of {len(silence.pronunciations)} pronunciations for a lexicon of "
+            f"{len(lexicon.entries)}; learn them for this lexicon"
+        )
+    with written_aside(Path(folder) / "lexiconp_silprob.txt") as aside, aside.open("w", encoding="utf-8") as file:
+        for entry, around in zip(lexicon.entries, silence.pronunciations, strict=True):
+            numbers = f"{entry.prob!r} {around.after!r} {around.before!r} {around.before_none!r}"
+            file.write(f"{entry.word} {numbers} {' '.join(entry.phones)}\n")
+    with written_aside(Path(folder) / "silprob.txt") as aside:
+        aside.write_text(
+            f"<s> {silence.begin!r}\n</s>_s {silence.end_after_silence!r}\n"
+            f"</s>_n {silence.end_after_none!r}\noverall {silence.overall!r}\n"
+        )
+
+
 def _read_lines(source: Path) -> list[tuple[int, list[str]]]:
     """Return line numbers and fields of the lines that are not empty."""
     try:
