@@ -75,17 +75,18 @@ def accumulate(
         statistics_features: (T, E), sums are of these instead (Kaldi's "two feats"); posteriors still of `features`.
 
     Raises:
-        WfstAsrError: lengths or dimensions that do not fit, a pdf or frame that is not there.
+        WfstAsrError: lengths or dimensions that do not fit, a pdf or frame that is not there, features that are not
+            numbers.
 
     The sums do not depend on the order of the frames of different pdfs; the same call gives the same bytes.
-    Complexity: O(K D times the Gaussians of a pdf).
+    Complexity: O(K D times the Gaussians of a pdf) and O(G D): give many utterances at once, not one a call.
 
     >>> model = AcousticModel(np.array([0, 1]), np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     >>> statistics = accumulate(model, np.array([[1.0], [3.0]]), np.array([0, 0]))
     >>> statistics.occupancy.tolist(), statistics.first.tolist(), statistics.second.tolist()
     ([2.0], [[4.0]], [[10.0]])
     """
-    from wfst_asr.gmm._kernels import add_statistics
+    from wfst_asr.gmm._kernels import BLOCK, add_statistics
 
     scored = checked_features(features, model.dim)
     observed = scored if statistics_features is None else np.ascontiguousarray(statistics_features, dtype=np.float32)
@@ -105,8 +106,10 @@ def accumulate(
     order = np.argsort(pdfs.astype(np.uint16) if model.num_pdfs <= 1 << 16 else pdfs, kind="stable")
     bounds = np.concatenate(([0], np.cumsum(np.bincount(pdfs, minlength=model.num_pdfs), dtype=np.int64)))
     occupancy, sums = np.zeros(model.num_gaussians), np.zeros((model.num_gaussians, 2 * observed.shape[1]))
-    arrays = model.scoring_arrays
-    log_likelihood = add_statistics(scored, observed, at, mass, order, bounds, *arrays, occupancy, sums)
+    rows, posterior = np.zeros((BLOCK, sums.shape[1])), np.zeros(BLOCK)
+    entries = (scored, observed, at, mass, order, bounds)
+    sinks = (rows, posterior, occupancy, sums)
+    log_likelihood = add_statistics(*entries, *model.scoring_arrays, *model.scoring_buffers(), *sinks)
     first, second = np.split(sums, 2, axis=1)
     return GmmStatistics(
         occupancy, np.ascontiguousarray(first), np.ascontiguousarray(second), float(log_likelihood), float(mass.sum())

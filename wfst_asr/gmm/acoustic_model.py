@@ -105,6 +105,14 @@ class AcousticModel:
             np.ascontiguousarray(self.offsets, dtype=np.int64),
         )
 
+    def scoring_buffers(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the kernels work in: a block of frames, its scores, and their sums."""
+        from wfst_asr.gmm._kernels import BLOCK
+
+        shapes = ((self.dim, BLOCK), (int(np.diff(self.offsets).max()), BLOCK), (2, BLOCK))
+        columns, scores, totals = (np.zeros(shape, dtype=np.float32) for shape in shapes)
+        return columns, scores, totals
+
     def log_likelihoods(
         self, features: NDArray[np.floating], pdfs: Sequence[int] | NDArray[np.integer] | None = None
     ) -> NDArray[np.float32]:
@@ -118,18 +126,17 @@ class AcousticModel:
             (T, P) or (T, len(pdfs)) float32.
 
         Raises:
-            WfstAsrError: features of another dimension, a pdf that the model has not.
+            WfstAsrError: features of another dimension or not numbers, a pdf that the model has not.
 
         Complexity: O(T D times the Gaussians of the pdfs).
         """
         from wfst_asr.gmm._kernels import fill_log_likelihoods
 
         frames = checked_features(features, self.dim)
-        columns = np.arange(self.num_pdfs) if pdfs is None else np.asarray(pdfs, dtype=np.int64)
+        columns = np.arange(self.num_pdfs) if pdfs is None else np.ascontiguousarray(pdfs, dtype=np.int64)
         check_pdfs(columns, self.num_pdfs)
         scores = np.empty((len(frames), len(columns)), dtype=np.float32)
-        arrays = self.scoring_arrays
-        fill_log_likelihoods(frames, arrays.means, arrays.halves, arrays.constants, arrays.offsets, columns, scores)
+        fill_log_likelihoods(frames, columns, *self.scoring_arrays, *self.scoring_buffers(), scores)
         return scores
 
 
@@ -171,14 +178,19 @@ def checked_features(features: NDArray[np.floating], dim: int) -> NDArray[np.flo
     """Return features as the kernels want them: (T, D) float32, contiguous.
 
     Raises:
-        WfstAsrError: they are of another dimension.
+        WfstAsrError: they are of another dimension, or not numbers.
     """
     if features.ndim != 2 or features.shape[1] != dim:
         raise WfstAsrError(
             f"features of shape {features.shape} for an acoustic model of {dim} dimensions; compute them as the "
             "model's training did"
         )
-    return np.ascontiguousarray(features, dtype=np.float32)
+    result = np.ascontiguousarray(features, dtype=np.float32)
+    if not np.isfinite(result.sum()):
+        wrong = np.flatnonzero(~np.isfinite(result).all(axis=1))
+        if len(wrong):
+            raise WfstAsrError(f"features: frame {wrong[0]} holds what is not a number; is the recording damaged?")
+    return result
 
 
 def check_pdfs(pdfs: NDArray[np.integer], num_pdfs: int) -> None:
