@@ -1,0 +1,64 @@
+"""AN4: CMU's census data, spelled letters, digits and names, as CMU packs it or as Kaldi data directories."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.io.data_dir import DataDir
+from wfst_asr.recipe.corpus_layout import check_corpus, find_below, find_set, read_usable, write_sets
+
+_TRANSCRIPT = re.compile(r"(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\(([^()\s]+)\)\s*")
+
+
+def prepare_an4(corpus: Path, out_dir: Path) -> dict[str, Any]:
+    """Write train/ and test/ below a folder.
+
+    Args:
+        corpus: a folder with data directories train and test, or what CMU's an4_sphere.tar.gz unpacks to: an4/etc with
+            an4_train.fileids and an4_train.transcription, an4/wav with NIST SPHERE files.
+        out_dir: where to write.
+
+    Returns:
+        Numbers of utterances and speakers.
+
+    Raises:
+        WfstAsrError: the folder holds neither, or a transcript does not fit its file.
+    """
+    root = check_corpus(corpus)
+    sets = {}
+    for name in ("train", "test"):
+        found = find_set(root, (name, f"an4_{name}"))
+        sets[name] = read_usable(found) if found is not None else _of_lists(root, name)
+    return write_sets(sets, out_dir)
+
+
+def _of_lists(root: Path, name: str) -> DataDir:
+    """Read a set as CMU packs it; the speaker is put before an utterance's name, which alone is not unique."""
+    lists = find_below(root, f"an4_{name}.fileids")
+    if lists is None:
+        raise WfstAsrError(f"{root}: has neither {name}/wav.scp nor an4_{name}.fileids; is this AN4?")
+    transcripts = lists.with_suffix(".transcription")
+    if not transcripts.is_file():
+        raise WfstAsrError(f"{transcripts}: no such file; expected the transcripts of {lists.name}")
+    sounds = lists.parent.parent / "wav"
+    recordings, text, speakers = {}, {}, {}
+    ids = lists.read_text("utf-8").split()
+    lines = [line for line in transcripts.read_text("utf-8").splitlines() if line.strip()]
+    if len(ids) != len(lines):
+        raise WfstAsrError(f"{transcripts}: has {len(lines)} transcripts, but {lists.name} has {len(ids)} files")
+    for number, (place, line) in enumerate(zip(ids, lines, strict=True), start=1):
+        found = _TRANSCRIPT.fullmatch(line)
+        stem = place.rpartition("/")[2]
+        if found is None or found[2] != stem:
+            raise WfstAsrError(f"{transcripts}:{number}: '{line}', expected 'WORDS ({stem})' as in {lists.name}")
+        speaker = place.split("/")[-2]
+        utterance = f"{speaker}-{stem}"
+        paths = [sounds / f"{place}{suffix}" for suffix in (".sph", ".wav", ".flac")]
+        recordings[utterance] = next((path for path in paths if path.is_file()), paths[0])
+        text[utterance] = " ".join(found[1].split())
+        speakers[utterance] = speaker
+    missing = [path for path in recordings.values() if not path.is_file()]
+    if missing:
+        raise WfstAsrError(f"{missing[0]}: no such file, and {len(missing) - 1} others; fetch the corpus again")
+    return DataDir(recordings, text=text, utt2spk=speakers)
