@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.gmm._small_products import add_product, product
-from wfst_asr.gmm._transform_kernels import add_expected_targets
 from wfst_asr.gmm.acoustic_model import AcousticModel
 from wfst_asr.gmm.frame_classes import frame_classes
 from wfst_asr.gmm.posteriors import gaussian_posteriors
@@ -113,6 +112,8 @@ def accumulate_fmllr(
 
     Complexity: D^3 / 2 multiplications a frame, and 2 D for a Gaussian of an entry's pdf.
     """
+    from wfst_asr.gmm._transform_kernels import add_expected_targets
+
     source = model if posterior_model is None else posterior_model
     seen = features if posterior_features is None else posterior_features
     dim = model.means.shape[1]

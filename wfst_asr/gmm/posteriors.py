@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.gmm._transform_kernels import fill_posteriors
 from wfst_asr.gmm.acoustic_model import AcousticModel
 from wfst_asr.gmm.frame_classes import FrameClasses
 
@@ -25,6 +24,8 @@ def gaussian_posteriors(
     Raises:
         WfstAsrError: features of another dimension.
     """
+    from wfst_asr.gmm._transform_kernels import fill_posteriors
+
     if features.ndim != 2 or features.shape[1] != model.means.shape[1]:
         raise WfstAsrError(f"features are {features.shape}; the model's means have {model.means.shape[1]} dimensions")
     posteriors = np.empty(int(np.diff(model.offsets)[entries.classes].sum()))

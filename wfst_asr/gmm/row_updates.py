@@ -13,8 +13,6 @@ References:
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.gmm._transform_kernels import improve_rows
-
 _DEGENERATE = 1e-7  # smallest eigenvalue of second moments, scaled to a diagonal of ones, that counts as above 0
 
 
@@ -69,6 +67,8 @@ def best_rows(
     Returns:
         The rows and how much higher Q is; the start and 0 where rounding lowered it.
     """
+    from wfst_asr.gmm._transform_kernels import improve_rows
+
     dim = len(start)
     inverses = np.ascontiguousarray(np.linalg.inv(quadratic))
     bases = np.ascontiguousarray((inverses @ linear[:, :, None])[:, :, 0])
