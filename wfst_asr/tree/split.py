@@ -24,7 +24,7 @@ def build_tree(
     num_pdf_classes: Mapping[int, int],
     max_leaves: int,
     min_gain: float = 300.0,
-    min_count: float = 0.0,
+    min_count: float = 20.0,
     max_depth: int | None = None,
     merge_threshold: float | None = None,
     variance_floor: float = 0.01,
@@ -43,7 +43,8 @@ def build_tree(
         num_pdf_classes: by phone, from the topology.
         max_leaves: leaves to stop at, unsplit ones included, before merging; 0 for no limit.
         min_gain: log-likelihood that a split must gain more than.
-        min_count: frames that both sides of a split must have.
+        min_count: frames that both sides of a split must have.  Kaldi has no such limit; without it a few frames whose
+            variances the floor holds up gain enough for a leaf of their own.
         max_depth: questions between a root and a leaf at most; None for no limit.
         merge_threshold: cost below which leaves are merged; None is the smallest gain of a split, 0 merges nothing.
         variance_floor: of the Gaussians; above 0.
