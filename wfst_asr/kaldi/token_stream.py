@@ -1,6 +1,7 @@
 """Kaldi's two serialisations, binary and text, read token by token."""
 
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
+
+_WORD = re.compile(rb"\s*(\S+)")
 
 
 class TokenStream:
@@ -41,12 +44,15 @@ class TokenStream:
         """Read a token that a space ends."""
         data, at = self._data, self._at
         if not self.binary:
-            while data[at : at + 1].isspace():
-                at += 1
+            found = _WORD.match(data, at)
+            if found is None:
+                raise self.error("the file ends where a marker was expected")
+            self._at = min(found.end() + 1, len(data))
+            return found.group(1).decode("latin-1")
         end = at
         while end < len(data) and not data[end : end + 1].isspace():
             end += 1
-        if end == at or (end >= len(data) and self.binary):
+        if end == at or end >= len(data):
             raise self.error("the file ends where a marker was expected")
         self._at = end + 1
         return data[at:end].decode("latin-1")
@@ -79,11 +85,10 @@ class TokenStream:
     def integer_vector(self) -> NDArray[np.int32]:
         """Read a vector of 32-bit integers."""
         if not self.binary:
-            self.expect("[")
-            values = []
-            while (word := self.token()) != "]":
-                values.append(int(word))
-            return np.asarray(values, dtype=np.int32)
+            try:
+                return np.asarray([int(word) for word in self._bracketed().split()], dtype=np.int32)
+            except (ValueError, OverflowError) as error:
+                raise self.error("a vector of 32-bit integers was expected") from error
         if self._take(1) != b"\x04":
             raise self.error("a vector of 32-bit integers was expected")
         (count,) = struct.unpack("<i", self._take(4))
@@ -92,19 +97,46 @@ class TokenStream:
     def real_vector(self) -> NDArray[np.float32]:
         """Read a vector of floats."""
         if not self.binary:
-            self.expect("[")
-            values = []
-            while (word := self.token()) != "]":
-                values.append(float(word))
-            return np.asarray(values, dtype=np.float32)
+            return self._numbers(self._bracketed().split())
         kind = self.expect("FV", "DV")
         (count,) = struct.unpack("<xi", self._take(5))
         width, dtype = (4, "<f4") if kind == "FV" else (8, "<f8")
         return np.frombuffer(self._take(width * count), dtype=dtype).astype(np.float32)
 
+    def real_matrix(self) -> NDArray[np.float32]:
+        """Read a matrix of floats; a vector is read as a matrix of one row."""
+        if not self.binary:
+            rows = [words for line in self._bracketed().splitlines() if (words := line.split())]
+            if len({len(words) for words in rows}) > 1:
+                raise self.error("a matrix whose rows differ in length")
+            return self._numbers([word for words in rows for word in words]).reshape(len(rows), -1 if rows else 0)
+        kind = self.expect("FM", "DM", "FV", "DV")
+        shape = [1] if kind[1] == "V" else []
+        shape += [self.integer() for _ in range(2 - len(shape))]
+        if min(shape) < 0:
+            raise self.error(f"a matrix of {shape[0]} rows and {shape[1]} columns")
+        width, dtype = (4, "<f4") if kind[0] == "F" else (8, "<f8")
+        values = np.frombuffer(self._take(width * shape[0] * shape[1]), dtype=dtype)
+        return values.astype(np.float32).reshape(shape)
+
     def error(self, problem: str) -> WfstAsrError:
         """Return an error that says where in which file."""
         return WfstAsrError(f"{self.name}: {problem}, at byte {self._at}; the file is damaged or of another kind")
+
+    def _bracketed(self) -> bytes:
+        """Return the text between `[` and `]`."""
+        self.expect("[")
+        end = self._data.find(b"]", self._at)
+        if end < 0:
+            raise self.error("the file ends within '[ ... ]'")
+        inside, self._at = self._data[self._at : end], end + 1
+        return inside
+
+    def _numbers(self, words: list[bytes]) -> NDArray[np.float32]:
+        try:
+            return np.array(words, dtype=np.float64).astype(np.float32)
+        except ValueError as error:
+            raise self.error("a word where a number was expected") from error
 
     def _number(self, kind: type[int] | type[float]) -> float:
         word = self.token()

@@ -1,12 +1,13 @@
-"""The transition model at the begin of Kaldi's `final.mdl`."""
+"""The transition model at the begin of Kaldi's `final.mdl`, read and written."""
 
 import os
 
 import numpy as np
 
-from wfst_asr.hmm.topology import NO_PDF, HmmState, HmmTopology, TopologyEntry, parse_topology
+from wfst_asr.hmm.topology import NO_PDF, HmmState, HmmTopology, TopologyEntry, format_topology, parse_topology
 from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.token_stream import TokenStream, open_stream
+from wfst_asr.kaldi.token_writer import TokenWriter
 
 
 def read_transition_model(path: str | os.PathLike[str]) -> TransitionModel:
@@ -62,3 +63,60 @@ def _binary_topology(stream: TokenStream) -> HmmTopology:
         entries.append(tuple(states))
     stream.expect("</Topology>")
     return HmmTopology(tuple(entries), {int(phone): int(entry_of[phone]) for phone in phones})
+
+
+def put_transition_model(model: TransitionModel, writer: TokenWriter) -> None:
+    """Write a transition model into a file that is being made; in the older form where loops have no pdf of their own.
+
+    Text holds the topology's probabilities to seven digits; Kaldi only takes them for new models.
+    """
+    writer.token("<TransitionModel>")
+    writer.line_end()
+    one_class = all(
+        state.forward_pdf_class == state.self_loop_pdf_class for entry in model.topology.entries for state in entry
+    )
+    if writer.binary:
+        _put_binary_topology(model.topology, writer, one_class=one_class)
+    else:
+        writer.text(format_topology(model.topology))
+    one_pdf = bool(np.all(model.tuples[:, 2] == model.tuples[:, 3]))
+    kind = "Triples" if one_pdf else "Tuples"
+    writer.token(f"<{kind}>")
+    writer.integer(len(model.tuples))
+    writer.line_end()
+    for row in model.tuples[:, : 3 if one_pdf else 4].tolist():
+        for value in row:
+            writer.integer(value)
+        writer.line_end()
+    writer.token(f"</{kind}>")
+    writer.line_end()
+    writer.token("<LogProbs>")
+    writer.line_end()
+    writer.real_vector(model.log_prob)
+    writer.token("</LogProbs>")
+    writer.line_end()
+    writer.token("</TransitionModel>")
+    writer.line_end()
+
+
+def _put_binary_topology(topology: HmmTopology, writer: TokenWriter, *, one_class: bool) -> None:
+    phones = np.asarray(topology.phones, dtype=np.int32)
+    entry_of = np.full(int(phones.max()) + 1, -1, dtype=np.int32)
+    entry_of[phones] = [topology.entry_of_phone[int(phone)] for phone in phones]
+    writer.token("<Topology>")
+    writer.integer_vector(phones)
+    writer.integer_vector(entry_of)
+    if not one_class:
+        writer.integer(-1)
+    writer.integer(len(topology.entries))
+    for entry in topology.entries:
+        writer.integer(len(entry))
+        for state in entry:
+            writer.integer(state.forward_pdf_class)
+            if not one_class:
+                writer.integer(state.self_loop_pdf_class)
+            writer.integer(len(state.transitions))
+            for dest, prob in state.transitions:
+                writer.integer(dest)
+                writer.real(prob)
+    writer.token("</Topology>")
