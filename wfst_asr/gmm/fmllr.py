@@ -57,6 +57,10 @@ class FmllrStatistics:
     def __add__(self, other: "FmllrStatistics") -> "FmllrStatistics":
         return FmllrStatistics(self.count + other.count, self.linear + other.linear, self.quadratic + other.quadratic)
 
+    def scaled(self, factor: float) -> "FmllrStatistics":
+        """Return the statistics with every frame of this weight."""
+        return FmllrStatistics(factor * self.count, factor * self.linear, factor * self.quadratic)
+
     def objective(self, transform: NDArray[np.float64]) -> float:
         """Return Q, the log-determinant included, of a transform (D, D + 1), in nats over all frames."""
         return objective(transform, self.quadratic, self.linear, self.count)
@@ -145,6 +149,34 @@ def accumulate_fmllr(
     return FmllrStatistics(float(entries.weights.sum()), linear, quadratic)
 
 
+def expected_statistics(model: AcousticModel, occupancy: NDArray[np.floating]) -> FmllrStatistics:
+    """Return the statistics of frames that the Gaussians themselves draw; their best transform is the identity.
+
+    Some of them beside a speaker's own keep a transform from little speech near the identity.
+
+    Args:
+        model: the Gaussians.
+        occupancy: (P,) in which proportions its pdfs are seen; the statistics are of one frame in all.
+
+    Raises:
+        WfstAsrError: another number of pdfs, or nothing seen.
+
+    Examples:
+        >>> model = AcousticModel(np.array([0, 1]), np.ones(1), np.array([[3.0]]), np.array([[2.0]]))
+        >>> expected = expected_statistics(model, np.array([10.0]))
+        >>> expected.count, expected.linear.tolist(), expected.quadratic.tolist()
+        (1.0, [[4.5, 1.5]], [[[5.5, 1.5], [1.5, 0.5]]])
+    """
+    if len(occupancy) != model.num_pdfs or not np.all(occupancy >= 0.0) or not occupancy.sum() > 0.0:
+        raise WfstAsrError(f"occupancy has {len(occupancy)} values for {model.num_pdfs} pdfs, or none above 0")
+    shares = model.weights * np.asarray(occupancy, dtype=np.float64)[model.pdf_of_gaussian] / occupancy.sum()
+    precisions = shares[:, None] / model.variances
+    linear, quadratic = _moments(model.means, np.arange(len(shares)), np.hstack((precisions, precisions * model.means)))
+    for own in range(model.dim):
+        quadratic[:, own, own] += precisions.T @ model.variances[:, own]
+    return FmllrStatistics(1.0, linear, quadratic)
+
+
 def _moments(
     features: NDArray[np.floating], used: NDArray[np.int64], targets: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -176,6 +208,7 @@ def estimate_fmllr(
     statistics: FmllrStatistics,
     *,
     start: NDArray[np.float64] | None = None,
+    prior: FmllrStatistics | None = None,
     min_count: float = 500.0,
     iterations: int = 40,
     kind: Literal["full", "diagonal", "offset", "auto"] = "full",
@@ -185,6 +218,8 @@ def estimate_fmllr(
     Args:
         statistics: count, k and G.
         start: (D, D + 1) the transform to start from; the identity where None.
+        prior: added to the statistics for the estimate, such as `expected_statistics(...).scaled(200.0)`; neither the
+            objective's change nor the count includes it.
         min_count: frames that a transform of this kind needs; with "auto", that a full one needs.
         iterations: times over all rows of a full transform, at most; it stops where Q no longer rises.
         kind: "full"; "diagonal": A is diagonal and positive; "offset": A is the identity; both have closed forms
@@ -201,7 +236,7 @@ def estimate_fmllr(
     begin = identity_transform(dim) if start is None else np.array(start, dtype=np.float64)
     if begin.shape != (dim, dim + 1) or not np.isfinite(np.linalg.slogdet(begin[:, :dim])[1]):
         raise WfstAsrError(f"the start is {begin.shape} or singular; expected a regular transform {(dim, dim + 1)}")
-    count = statistics.count
+    count, whole = statistics.count, statistics if prior is None else statistics + prior
     if kind == "auto":
         steps: list[tuple[FmllrKind, float]] = [
             ("full", min_count),
@@ -215,11 +250,9 @@ def estimate_fmllr(
     for step, needed in steps:
         if count < needed or not count > 0.0:
             continue
-        found = _of_kind(statistics, step, begin, iterations)
-        if found is None:
-            continue
-        change = statistics.objective(found) - statistics.objective(begin)
-        if change > 0.0:
+        found = _of_kind(whole, step, begin, iterations)
+        if found is not None and whole.objective(found) > whole.objective(begin):
+            change = statistics.objective(found) - statistics.objective(begin)
             return FmllrEstimate(found, change / count, count, step)
     return FmllrEstimate(begin, 0.0, count, "none")
 
