@@ -14,8 +14,9 @@ from pathlib import Path
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.ops import write_fst
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols, write_symbols
+from wfst_asr.graph.lang_topology import LangTopology
 from wfst_asr.graph.lexicon_fst import lexicon_fst
-from wfst_asr.hmm.topology import HmmTopology, kaldi_topology, read_topology, write_topology
+from wfst_asr.hmm.topology import HmmTopology, read_topology, write_topology
 from wfst_asr.lexicon.disambiguation import disambiguation_numbers
 from wfst_asr.lexicon.lexicon import Lexicon
 from wfst_asr.lexicon.phone_set import PhoneSet
@@ -104,8 +105,7 @@ def make_lang_dir(
     silence_prob: float = 0.5,
     oov: str | None = None,
     silence: SilenceProbs | None = None,
-    num_states: int = 3,
-    num_silence_states: int = 5,
+    topology: LangTopology | None = None,
 ) -> LangDir:
     """Write a lang directory; all of it appears at the end, or nothing.
 
@@ -119,11 +119,10 @@ def make_lang_dir(
         silence_prob: probability of silence between words, in [0, 1).
         oov: the word for words outside the vocabulary; None: `<UNK>` or `<unk>` if the lexicon has it.
         silence: word-dependent silence; then `silence_prob` counts for nothing.
-        num_states: states of an HMM of speech.
-        num_silence_states: states of an HMM of silence.
+        topology: the HMMs of the phones.
 
     Raises:
-        WfstAsrError: a phone is in no set, `oov` is not in the lexicon, or the folder cannot be written.
+        WfstAsrError: a phone is in no set or has no HMM, `oov` is not in the lexicon, or the folder cannot be written.
     """
     target = Path(folder)
     known = {*phone_set.silence, *phone_set.nonsilence}
@@ -154,13 +153,7 @@ def make_lang_dir(
         if oov is not None:
             (aside / "oov.txt").write_text(f"{oov}\n", encoding="utf-8")
             (aside / "oov.int").write_text(f"{words[oov]}\n")
-        topology = kaldi_topology(
-            [phones[p] for p in phone_set.nonsilence_phones],
-            [phones[p] for p in phone_set.silence_phones],
-            num_states=num_states,
-            num_silence_states=num_silence_states,
-        )
-        write_topology(topology, aside / "topo")
+        write_topology((topology or LangTopology()).of_phones(phone_set, phones), aside / "topo")
         for name, disambiguate in (("L.fst", False), ("L_disambig.fst", True)):
             fst = lexicon_fst(
                 lexicon,

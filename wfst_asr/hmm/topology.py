@@ -1,7 +1,7 @@
 """HMM topologies: which states a phone's HMM has, which arcs join them, and which pdf-class each state has."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,11 +86,21 @@ class HmmTopology:
 def left_to_right(num_states: int, *, self_loop_prob: float = 0.75, skip_prob: float = 0.0) -> TopologyEntry:
     """Return the Bakis topology: each emitting state loops or moves on, with `skip_prob` over the next one.
 
+    Raises:
+        WfstAsrError: no state, or probabilities that leave nothing for the step to the next state.
+
     >>> left_to_right(1)[0].transitions
     ((0, 0.75), (1, 0.25))
     >>> [dest for dest, _ in left_to_right(3, skip_prob=0.1)[0].transitions]
     [0, 1, 2]
     """
+    if num_states < 1:
+        raise WfstAsrError(f"left-to-right topology: {num_states} states, expected at least 1")
+    if not (0.0 < self_loop_prob < 1.0 and 0.0 <= skip_prob < 1.0 - self_loop_prob):
+        raise WfstAsrError(
+            f"left-to-right topology: self-loop {self_loop_prob:g} and skip {skip_prob:g} leave no probability for the "
+            f"next state; expected a skip of at least 0 and below {1.0 - self_loop_prob:g}"
+        )
     states = []
     for state in range(num_states):
         skip = skip_prob if state + 2 <= num_states else 0.0
@@ -120,20 +130,53 @@ def silence_topology(num_states: int = 5, *, last_self_loop_prob: float = 0.75) 
 
 
 def kaldi_topology(
-    nonsilence: Iterable[int], silence: Iterable[int], *, num_states: int = 3, num_silence_states: int = 5
+    nonsilence: Iterable[int],
+    silence: Iterable[int],
+    *,
+    num_states: int = 3,
+    num_silence_states: int = 5,
+    skip_prob: float = 0.0,
+    states_of_phone: Mapping[int, int] | None = None,
 ) -> HmmTopology:
     """Return what Kaldi's `gen_topo.pl` writes: left-to-right for words' phones, joined states for silence.
 
+    Args:
+        nonsilence: ids of the phones of speech.
+        silence: ids of the phones of silence and noise.
+        num_states: states of a phone of speech.
+        num_silence_states: states of a phone of silence; with 1 or 2 it is left-to-right.
+        skip_prob: probability of passing over the next state, in phones of speech.
+        states_of_phone: numbers of states of phones that are to have others than these.
+
+    Raises:
+        WfstAsrError: a number of states below 1, or a `skip_prob` that is too large.
+
     >>> kaldi_topology([2, 3], [1]).num_pdf_classes(1)
     5
+    >>> kaldi_topology([3], [1, 2], states_of_phone={2: 1}).states(2)[0].transitions
+    ((0, 0.75), (1, 0.25))
     """
-    phones = [(phone, 0) for phone in nonsilence] + [(phone, 1) for phone in silence]
-    entries = (left_to_right(num_states), silence_topology(num_silence_states))
-    return HmmTopology(entries, dict(phones))
+    own = states_of_phone or {}
+    numbering: dict[TopologyEntry, int] = {}
+    entry_of_phone = {}
+    for phones, is_silence, usual in ((nonsilence, False, num_states), (silence, True, num_silence_states)):
+        for phone in phones:
+            count = own.get(phone, usual)
+            joined = is_silence and count >= 3
+            skip = 0.0 if is_silence else skip_prob
+            entry = silence_topology(count) if joined else left_to_right(count, skip_prob=skip)
+            entry_of_phone[phone] = numbering.setdefault(entry, len(numbering))
+    return HmmTopology(tuple(numbering), entry_of_phone)
 
 
-def read_topology(path: str | os.PathLike[str]) -> HmmTopology:
+def read_topology(
+    path: str | os.PathLike[str], *, phone_ids: Callable[[str], Iterable[int]] | None = None
+) -> HmmTopology:
     """Read a text `topo` file of Kaldi.
+
+    Args:
+        path: the file.
+        phone_ids: the ids that a word between `<ForPhones>` and `</ForPhones>` stands for; None: it is an id.
 
     Raises:
         WfstAsrError: no such file, or text that is not a topology.
@@ -144,7 +187,7 @@ def read_topology(path: str | os.PathLike[str]) -> HmmTopology:
     except (OSError, UnicodeDecodeError) as error:
         raise WfstAsrError(f"{name}: cannot be read as text ({error}); expected a Kaldi topo file") from error
     try:
-        return parse_topology(text.split())
+        return parse_topology(text.split(), phone_ids=phone_ids)
     except WfstAsrError as error:
         raise WfstAsrError(f"{name}: {error}") from error
 
@@ -187,8 +230,8 @@ def format_topology(topology: HmmTopology) -> str:
     return "\n".join([*lines, "</Topology>"]) + "\n"
 
 
-def parse_topology(tokens: Sequence[str]) -> HmmTopology:
-    """Parse the tokens of a text topology, from `<Topology>` to `</Topology>`.
+def parse_topology(tokens: Sequence[str], *, phone_ids: Callable[[str], Iterable[int]] | None = None) -> HmmTopology:
+    """Parse the tokens of a text topology, from `<Topology>` to `</Topology>`; `phone_ids` as in `read_topology`.
 
     Raises:
         WfstAsrError: another token than expected, or a number that is none.
@@ -216,10 +259,10 @@ def parse_topology(tokens: Sequence[str]) -> HmmTopology:
     while take("<TopologyEntry>", "</Topology>") == "<TopologyEntry>":
         take("<ForPhones>")
         while at < len(tokens) and tokens[at] != "</ForPhones>":
-            phone = int(number(int))
-            if phone in entry_of_phone:
-                raise WfstAsrError(f"phone {phone} has two topologies; keep one")
-            entry_of_phone[phone] = len(entries)
+            for phone in phone_ids(take()) if phone_ids else (int(number(int)),):
+                if phone in entry_of_phone:
+                    raise WfstAsrError(f"phone {phone} has two topologies; keep one")
+                entry_of_phone[phone] = len(entries)
         take("</ForPhones>")
         states: list[HmmState] = []
         while take("<State>", "</TopologyEntry>") == "<State>":

@@ -60,9 +60,10 @@ class PhoneSet:
         silence: tuple[str, ...] = ("SIL",),
         optional_silence: str | None = "SIL",
         position_dependent: bool = False,
+        extra: tuple[str, ...] = (),
     ) -> "PhoneSet":
-        """Build the phone set of a lexicon: what is not silence is speech, sorted."""
-        nonsilence = tuple(phone for phone in lexicon.phones if phone not in silence)
+        """Build the phone set of a lexicon: what is not silence is speech, with the `extra` phones, sorted."""
+        nonsilence = tuple(phone for phone in sorted({*lexicon.phones, *extra}) if phone not in silence)
         return cls(silence, nonsilence, optional_silence, position_dependent)
 
     @property
