@@ -115,8 +115,8 @@ def align(
 def _reason(status: int, graph: EmittingGraph, frame: int, num_frames: int, state: int, beam: float) -> str:
     if status == TOO_LARGE:
         return (
-            f"the paths within beam {beam:g} take more than {8 * MAX_TOKENS >> 30} GB at frame {frame} of {num_frames}; "
-            "use a smaller beam, or cut the utterance"
+            f"the paths within beam {beam:g} take more than {8 * MAX_TOKENS >> 30} GB at frame {frame} of "
+            f"{num_frames}; use a smaller beam, or cut the utterance"
         )
     where = where_it_ended(graph, state)
     if status == DIED:

@@ -1,11 +1,12 @@
 """Training graphs: the HMM states that an utterance may pass through, from the words of its transcript.
 
-The definition is H o C o L o (the words), as OpenFst composes them; here each step is a kernel on arrays, since a corpus
-has many small graphs (Kaldi `training-graph-compiler.cc`).
+The definition is H o C o L o (the words), as OpenFst composes them; here each step is a kernel on arrays, since a
+corpus has many small graphs (Kaldi `training-graph-compiler.cc`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +158,8 @@ class TrainingGraphCompiler:
         return np.asarray(pieces, dtype=np.int32)[which]
 
     def _new_piece(self, number: int) -> int:
-        window, rest = [], number
+        window: list[int] = []
+        rest = number
         for _ in range(self._tree.context_width):
             rest, phone = divmod(rest, self._base)
             window.insert(0, phone)
@@ -186,7 +188,7 @@ def _sorted_lexicon(table: ArcTable) -> ArcTable:
     return ArcTable(table.start, table.first_arc, arcs[order], table.final_cost)
 
 
-def _lexicon_arrays(table: ArcTable) -> tuple[object, ...]:
+def _lexicon_arrays(table: ArcTable) -> tuple[Any, ...]:
     """Return L as the arrays that `phone_machine` takes: CSR, final costs, states between words, start."""
     arcs = table.arcs
     between = np.zeros(table.num_states, dtype=bool)
@@ -203,8 +205,8 @@ def _lexicon_arrays(table: ArcTable) -> tuple[object, ...]:
 def _topology_arrays(model: TransitionModel, base: int) -> tuple[NDArray[np.int32] | NDArray[np.float32], ...]:
     """Return the topologies as the arrays that `hmm_graph` takes."""
     entry_of_phone = np.zeros(base, dtype=np.int32)
-    for phone, entry in model.topology.entry_of_phone.items():
-        entry_of_phone[phone] = entry
+    for phone, index in model.topology.entry_of_phone.items():
+        entry_of_phone[phone] = index
     entry_states, state_arcs, entering = [0], [0], [0]
     arcs: list[tuple[int, int, float]] = []
     starts: list[tuple[int, float]] = []

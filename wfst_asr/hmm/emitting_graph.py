@@ -74,7 +74,7 @@ def checked_scores(
                 "look for a damaged feature file or model"
             )
     column = np.asarray(columns, dtype=np.int32)[graph.ilabel]
-    if len(column) and not (0 <= column.min() and column.max() < scores.shape[1]):
+    if len(column) and not (column.min() >= 0 and column.max() < scores.shape[1]):
         raise WfstAsrError(
             f"the graph asks for score columns {column.min()} to {column.max()}, but there are {scores.shape[1]}; "
             "compute the scores of the graph's own pdfs"
