@@ -10,8 +10,9 @@ from tests.reference import naive_hclg
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable, arc_table
 from wfst_asr.fst.convert import to_pynini
-from wfst_asr.graph.direct import WindowHmms, direct_hclg
+from wfst_asr.graph.direct import direct_hclg
 from wfst_asr.graph.lexical_tree import pronunciation_arrays
+from wfst_asr.graph.window_hmms import WindowHmms
 from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
 
 PHONES = {"SIL": 1, "AH": 2, "D": 3, "EH": 4, "IY": 5, "R": 6}

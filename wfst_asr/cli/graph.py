@@ -1,14 +1,14 @@
 """`wfst-asr graph`: compile HCLG from a lang directory and a model, and tell what a graph holds."""
 
-import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from wfst_asr.errors import WfstAsrError
+if TYPE_CHECKING:
+    from wfst_asr.recipe.trained_graph import Method
 
 
 @click.group()
@@ -21,9 +21,19 @@ def graph() -> None:
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.argument("out_dir", metavar="OUT_DIR", type=click.Path(path_type=Path))
 @click.option("--g", "--G", "grammar", metavar="FST", type=click.Path(path_type=Path), help="G  [LANG_DIR/G.fst]")
+@click.option("--lm", metavar="LM", type=click.Path(path_type=Path), help="A language model (ARPA) in place of G.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "openfst", "direct"]),
+    default="auto",
+    show_default=True,
+    help="How: by general operations, or directly, which is faster but takes only plain lexicons.",
+)
 @click.option("--transition-scale", default=1.0, show_default=True, help="Scale of transition log probabilities.")
 @click.option("--self-loop-scale", default=0.1, show_default=True, help="Scale of self-loop log probabilities.")
-@click.option("--acoustic-scale", default=1 / 12, help="Scale of acoustic scores in decoding, for the manifest  [1/12]")
+@click.option(
+    "--acoustic-scale", default=0.1, show_default=True, help="Scale of acoustic scores in decoding, for the manifest."
+)
 @click.option("--frame-shift-ms", default=10.0, show_default=True, help="Time between frames, for the manifest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compile_graph(
@@ -31,6 +41,8 @@ def compile_graph(
     model_dir: Path,
     out_dir: Path,
     grammar: Path | None,
+    lm: Path | None,
+    method: "Method",
     transition_scale: float,
     self_loop_scale: float,
     acoustic_scale: float,
@@ -39,78 +51,29 @@ def compile_graph(
 ) -> None:
     """Compile HCLG into the graph folder OUT_DIR.
 
-    LANG_DIR has L_disambig.fst, G.fst, words.txt, phones.txt; MODEL_DIR has Kaldi's tree and final.mdl.
+    LANG_DIR has L_disambig.fst, words.txt, phones.txt, and G.fst unless --lm is given; MODEL_DIR has tree and
+    final.mdl, as Kaldi writes them.
     """
-    from wfst_asr.atomic_files import check_writable_folder
     from wfst_asr.cli.step_progress import print_steps, progress_of_steps
-    from wfst_asr.fst.manifest import Manifest
-    from wfst_asr.fst.ops import read_fst
-    from wfst_asr.fst.symbols import EPSILON, read_symbols
-    from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
-    from wfst_asr.graph.hclg import HclgOptions, compile_hclg
-    from wfst_asr.graph.lang_validation import check_lexicon_labels
-    from wfst_asr.kaldi.transition_model import read_transition_model
-    from wfst_asr.kaldi.tree import read_tree
+    from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph
 
-    check_writable_folder(out_dir)
-    inputs = {
-        "L": lang_dir / "L_disambig.fst",
-        "G": grammar or lang_dir / "G.fst",
-        "tree": model_dir / "tree",
-        "model": model_dir / "final.mdl",
-    }
-    options = HclgOptions(transition_scale=transition_scale, self_loop_scale=self_loop_scale)
-    words, phones = read_symbols(lang_dir / "words.txt"), read_symbols(lang_dir / "phones.txt")
-    tree, model = read_tree(inputs["tree"]), read_transition_model(inputs["model"])
-    for phone in model.topology.phones:
-        if phone not in phones.names:
-            raise WfstAsrError(
-                f"{lang_dir / 'phones.txt'}: phone {phone} of the model is missing; take the model's own"
-            )
-    lexicon = read_fst(inputs["L"], remedy=f"make it with: wfst-asr lang make lexicon.txt {lang_dir}")
-    check_lexicon_labels(lexicon, words, phones, model_phones=model.topology.phones)
-    g = read_fst(inputs["G"], remedy=f"make it with: wfst-asr lm compile lm.arpa {lang_dir}")
+    if grammar and lm:
+        raise click.UsageError("--G and --lm were both given; G is made of one of them")
+    options = TrainedGraphOptions(method, transition_scale, self_loop_scale, acoustic_scale, frame_shift_ms / 1000)
     with progress_of_steps() as report:
-        result = compile_hclg(
-            lexicon,
-            g,
-            tree,
-            model,
-            phone_disambig=phones.disambiguation_ids,
-            options=options,
-            report=report,
-            phone_name=lambda label: phones.names.get(label, str(label)),
-            word_name=lambda label: words.names.get(label, str(label)),
+        made = compile_trained_graph(
+            lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report
         )
-    manifest = Manifest(
-        label_kind="transition-id",
-        num_columns=model.num_pdfs,
-        column_names="pdf-id of final.mdl",
-        frame_shift_s=frame_shift_ms / 1000,
-        acoustic_scale=acoustic_scale,
-        self_loop_scale=self_loop_scale,
-        transition_scale=transition_scale,
-        silence_phones=tuple(line.strip() for line in _lines(lang_dir / "phones" / "silence.txt")),
-        inputs={name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in inputs.items()},
-        options=asdict(options),
-        steps=result.steps,
-    )
-    # "word word phones", where the first column names the word to show and the second the one in the graph
-    rows = [line.split() for line in _lines(lang_dir / "phones" / "align_lexicon.txt")]
-    write_graph_dir(
-        out_dir,
-        result.fst,
-        words=words,
-        phones=phones,
-        input_labels=transition_input_labels(model),
-        manifest=manifest,
-        align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
-    )
+    steps = made.manifest.steps
     if as_json:
-        click.echo(json.dumps({"graph": str(out_dir), "steps": [asdict(step) for step in result.steps]}))
+        told = {"graph": str(out_dir), "method": made.method, "reason": made.reason}
+        sizes = {"states": made.num_states, "arcs": made.num_arcs}
+        click.echo(json.dumps({**told, **sizes, "steps": [asdict(step) for step in steps]}))
         return
-    print_steps(result.steps)
-    click.echo(f"{out_dir}: {result.fst.num_states:,} states, {result.fst.num_arcs:,} arcs")
+    print_steps(steps)
+    how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
+    why = f" ({made.reason})" if made.reason else ""
+    click.echo(f"{out_dir}: {made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}")
 
 
 @graph.command("info")
@@ -144,15 +107,6 @@ def info(path: Path, as_json: bool) -> None:
         click.echo(f"  {'scales':<20} transitions {manifest.transition_scale}, self-loops {manifest.self_loop_scale}")
         click.echo(f"  {'made by':<20} {manifest.made_by}")
         print_steps(manifest.steps)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if path.exists():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise WfstAsrError(f"{path}: not UTF-8 text; make the lang directory again") from error
-        yield from (line for line in text.splitlines() if line.strip())
 
 
 def _finite(value: float) -> float | None:

@@ -96,7 +96,7 @@ def without_local_epsilons(first, ilabel, olabel, cost, nextstate, inlinable):  
 
 @njit(cache=True, nogil=True)
 def with_self_loops(  # type: ignore[no-untyped-def]
-    first, ilabel, olabel, cost, nextstate, loop, unit_label, unit_loop_cost, cost_scale
+    first, ilabel, olabel, cost, nextstate, loop, unit_label, unit_loop_label, unit_loop_cost, cost_scale
 ):
     """Return (first, arcs as four arrays) with labels for units, float32 costs, and a state's self-loop first."""
     num_states = first.shape[0] - 1
@@ -113,7 +113,7 @@ def with_self_loops(  # type: ignore[no-untyped-def]
     for state in range(num_states):
         new_first[state] = at
         if loop[state] >= 0:
-            new_ilabel[at], new_olabel[at] = unit_label[loop[state]], 0
+            new_ilabel[at], new_olabel[at] = unit_loop_label[loop[state]], 0
             new_cost[at], new_next[at] = unit_loop_cost[loop[state]], state
             at += 1
         for arc in range(first[state], first[state + 1]):

@@ -51,7 +51,7 @@ def _equal_runs(ilabel, olabel, cost, nextstate, a, b, length):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def _log_sum_units(cost, begin, end):  # type: ignore[no-untyped-def]
+def log_sum_units(cost, begin, end):  # type: ignore[no-untyped-def]
     """Return the integer -log sum of the costs begin..end-1, in the units that they have."""
     if end - begin == 1:
         return np.int64(cost[begin])
@@ -201,7 +201,7 @@ def expand_hmms(  # type: ignore[no-untyped-def]
                     if hmm_unit[hmm_first[other] + depth] != unit:
                         break
                     j += 1
-                group = _log_sum_units(cost, i, j)
+                group = log_sum_units(cost, i, j)
                 s_ilabel[used] = unit + 1
                 s_olabel[used] = olabel[i] if j == i + 1 else 0
                 s_cost[used] = group - potential[depth] + unit_enter_cost[unit]

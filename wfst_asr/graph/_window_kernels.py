@@ -8,7 +8,7 @@ from wfst_asr.graph._arrays_kernels import NOT_FINAL
 
 
 @njit(cache=True, nogil=True)
-def _sort_by_label(ilabel, olabel, cost, nextstate, begin, end):  # type: ignore[no-untyped-def]
+def sort_by_label(ilabel, olabel, cost, nextstate, begin, end):  # type: ignore[no-untyped-def]
     """Sort the arcs begin..end-1 by (ilabel, olabel), stably."""
     if end - begin > 24:
         keys = np.empty(end - begin, np.int64)
@@ -112,7 +112,7 @@ def expand_windows(  # type: ignore[no-untyped-def]
             new_ilabel[num_arcs] = 0 if phone == 0 else hmm_of[left, phone, right_class[0]] + 1
             new_olabel[num_arcs], new_cost[num_arcs], new_next[num_arcs] = 0, final[source], end_state
             num_arcs += 1
-        _sort_by_label(new_ilabel, new_olabel, new_cost, new_next, begin, num_arcs)
+        sort_by_label(new_ilabel, new_olabel, new_cost, new_next, begin, num_arcs)
         state += 1
     new_first = grown(new_first, num_states + 1)
     new_first[num_states] = num_arcs

@@ -6,46 +6,13 @@ Every step keeps the weighted relation that the composition and determinization 
 avoids making what they would make and throw away.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable
 from wfst_asr.graph.lexical_tree import Machine, PronunciationArrays, lexical_tree_lg
 from wfst_asr.graph.step_clock import StepClock
-
-
-@dataclass(frozen=True)
-class WindowHmms:
-    """Which HMM stands for a phone between two others, and what its states are (left-to-right, without skips).
-
-    Attributes:
-        hmm_of: (left classes, phones + 1, right classes) int32 HMM number; monophones have one class a side.
-        left_class: (phones + 1,) int32 class of a phone as left context; 0 is also "no phone before".
-        right_class: (phones + 1,) int32 class of a phone as right context; entry 0 is "no phone after".
-        hmm_first: (HMMs + 1,) int64 offsets into `hmm_unit`; HMMs in lexicographic order of their units.
-        hmm_unit: flat units (emitting states) of the HMMs.
-        unit_label: (units,) int32 input label of each unit in HCLG.
-        unit_enter_cost: (units,) float, paid once a visit: the scaled cost of the transition out of the state.
-        unit_loop_cost: (units,) float, the scaled cost of the self-loop.
-    """
-
-    hmm_of: NDArray[np.int32]
-    left_class: NDArray[np.int32]
-    right_class: NDArray[np.int32]
-    hmm_first: NDArray[np.int64]
-    hmm_unit: NDArray[np.int32]
-    unit_label: NDArray[np.int32]
-    unit_enter_cost: NDArray[np.float64]
-    unit_loop_cost: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if np.any(np.diff(self.hmm_first) < 1):
-            raise WfstAsrError(
-                "an HMM has no emitting state; the direct compiler needs at least one, use the OpenFst path"
-            )
+from wfst_asr.graph.window_hmms import WindowHmms
 
 
 def merge_equal_states(machine: Machine, *, rounds: int = 3) -> Machine:
@@ -74,14 +41,38 @@ def _compact(m: Machine, rep: NDArray[np.int32]) -> Machine:
 
 
 def context_windows_of(lg: Machine, hmms: WindowHmms) -> Machine:
-    """Compose C with LG on the fly: the result's input labels are HMM numbers + 1, its outputs words."""
+    """Compose C with LG on the fly: the result's input labels are HMM numbers + 1, its outputs words.
+
+    The arcs of every state are sorted by (ilabel, olabel).
+    """
     from wfst_asr.graph._window_kernels import expand_windows
+
+    if hmms.hmm_of.shape[0] == hmms.hmm_of.shape[2] == 1:  # without context a phone is its own window
+        ilabel = np.where(lg.ilabel > 0, hmms.hmm_of[0, lg.ilabel, 0] + 1, 0).astype(np.int32)
+        source = np.repeat(np.arange(lg.num_states, dtype=np.int32), np.diff(lg.first))
+        order = np.lexsort((lg.olabel, ilabel, source))
+        return Machine(
+            lg.first, ilabel[order], lg.olabel[order], lg.cost[order], lg.nextstate[order], lg.final, start=lg.start
+        )
 
     arrays = expand_windows(
         lg.start, lg.first, lg.ilabel, lg.olabel, lg.cost, lg.nextstate, lg.final,
         hmms.hmm_of, hmms.left_class, hmms.right_class,
     )  # fmt: skip
     return Machine(*arrays)
+
+
+def with_networks(clg: Machine, hmms: WindowHmms) -> Machine:
+    """Replace the labels of HMMs that are no chains by networks of chains; the other labels stay."""
+    from wfst_asr.graph._network_kernels import expand_networks
+
+    if hmms.num_networks == 0:
+        return clg
+    first, ilabel, olabel, cost, nextstate, final = expand_networks(
+        clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, clg.final,
+        hmms.num_chains, hmms.network_first, hmms.network_source, hmms.network_target, hmms.network_hmm,
+    )  # fmt: skip
+    return Machine(first, ilabel, olabel, cost, nextstate, final, start=clg.start)
 
 
 def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
@@ -96,6 +87,8 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     first, ilabel, olabel, cost, nextstate, loop = kernels.expand_hmms(
         clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, absorbed, hmms.hmm_first, hmms.hmm_unit, enter
     )
+    loop_label = hmms.unit_label if hmms.unit_loop_label is None else hmms.unit_loop_label
+    loop[(loop >= 0) & (loop_label[loop] == 0)] = kernels.NO_LOOP
     final = np.full(len(loop), arrays.NOT_FINAL, dtype=np.int32)
     final[: clg.num_states] = clg.final
     inlinable = epsilons.inlinable_states(clg.start, first, ilabel, olabel, nextstate, final, loop)
@@ -112,12 +105,26 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     loop_cost = hmms.unit_loop_cost.astype(np.float32)
     first, ilabel, olabel, float_cost, nextstate = epsilons.with_self_loops(
         m.first, m.ilabel, m.olabel, m.cost, m.nextstate, new_loop,
-        hmms.unit_label, loop_cost, np.float32(1.0 / arrays.COST_UNITS),
+        hmms.unit_label, loop_label, loop_cost, np.float32(1.0 / arrays.COST_UNITS),
     )  # fmt: skip
     records = np.empty(len(ilabel), dtype=ARC_DTYPE)
     records["ilabel"], records["olabel"], records["cost"], records["nextstate"] = ilabel, olabel, float_cost, nextstate
     final_cost = np.where(m.final == arrays.NOT_FINAL, np.inf, m.final / arrays.COST_UNITS).astype(np.float32)
     return ArcTable(m.start, first, records, final_cost)
+
+
+def spoken_part(grammar: ArcTable, words: NDArray[np.int32], *, backoff_label: int) -> ArcTable:
+    """Return the part of G that can be spoken: without words outside `words`, and without states that lead nowhere.
+
+    A G made of a language model with the words of the lexicon needs no such care.
+    """
+    from wfst_asr.fst.convert import from_pynini, to_pynini
+
+    label = grammar.arcs["ilabel"]
+    keep = np.isin(label, words) | (label == 0) | (label == backoff_label)
+    kept_before = np.concatenate(([0], np.cumsum(keep)))
+    fst = to_pynini(ArcTable(grammar.start, kept_before[grammar.first_arc], grammar.arcs[keep], grammar.final_cost))
+    return from_pynini(fst.connect())
 
 
 def direct_hclg(
@@ -142,7 +149,7 @@ def direct_hclg(
         clock: records the steps and tells them while they run.
 
     Returns:
-        HCLG; input labels are `hmms.unit_label`, outputs words, self-loops are included.
+        HCLG; input labels are those of `hmms`, outputs words, self-loops are included.
     """
     clock = clock or StepClock()
     with clock.step("det(L o G)") as size:
@@ -161,6 +168,6 @@ def direct_hclg(
         clg = merge_equal_states(clg, rounds=2)
         size.set(clg.num_states, clg.num_arcs)
     with clock.step("H o CLG, self-loops") as size:
-        hclg = expand_to_hmm_states(clg, hmms)
+        hclg = expand_to_hmm_states(with_networks(clg, hmms), hmms)
         size.set(hclg.num_states, hclg.num_arcs)
     return hclg

@@ -8,7 +8,7 @@ symbol that is removed later.  The relation is that of Mohri, Pereira and Riley,
 finite-state transducers" (2008), section 3.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,12 +135,18 @@ def pronunciation_arrays(
     Raises:
         WfstAsrError: a phone is not in `phone_ids`, or no word is in `word_ids`.
     """
-    from wfst_asr.graph._arrays_kernels import NOT_FINAL
-
     rows = []
     for entry in lexicon.entries:
         if entry.word in word_ids:
             rows.append((_phone_tuple(entry, phone_ids), word_ids[entry.word], -float(np.log(entry.prob))))
+    return pronunciation_arrays_of_rows(rows)
+
+
+def pronunciation_arrays_of_rows(rows: Iterable[tuple[tuple[int, ...], int, float]]) -> PronunciationArrays:
+    """Do the same from (phone ids, word id, cost); of equal pronunciations of a word the cheapest counts."""
+    from wfst_asr.graph._arrays_kernels import NOT_FINAL
+
+    rows = list(rows)
     if not rows:
         raise WfstAsrError("no word of the lexicon is in the language model; check that both spell words alike")
     rows = sorted({(phones, word): (phones, word, cost) for phones, word, cost in sorted(rows, reverse=True)}.values())

@@ -16,7 +16,7 @@ from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.manifest import Manifest, Step, read_manifest
 
 if TYPE_CHECKING:
-    from wfst_asr.graph.direct import WindowHmms
+    from wfst_asr.graph.window_hmms import WindowHmms
     from wfst_asr.lexicon.lexicon import Lexicon
     from wfst_asr.lm.backoff import NGramModel
     from wfst_asr.sphinx.acoustic_model import SphinxModel
@@ -118,7 +118,7 @@ def sphinx_window_hmms(model: "SphinxModel", *, transition_scale: float) -> "Win
     Raises:
         WfstAsrError: an HMM can skip a state.
     """
-    from wfst_asr.graph.direct import WindowHmms
+    from wfst_asr.graph.window_hmms import WindowHmms
 
     context, mdef = model.context, model.mdef
     num_classes, num_phones, num_states = context.num_classes, len(context.phones), mdef.num_states

@@ -1,0 +1,310 @@
+"""HCLG of a trained model: by the direct compiler where L and the model have its form, else by general operations."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from wfst_asr.atomic_files import check_writable_folder
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.manifest import Manifest
+from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols
+from wfst_asr.graph.step_clock import Report, StepClock
+from wfst_asr.hmm.transition_model import TransitionModel
+from wfst_asr.kaldi.transition_model import read_transition_model
+from wfst_asr.kaldi.tree import read_tree, tree_bytes
+from wfst_asr.lm.backoff import NGramModel
+from wfst_asr.tree.decision_tree import DecisionTree
+
+if TYPE_CHECKING:
+    from wfst_asr.graph.lexicon_parts import LexiconParts
+    from wfst_asr.graph.window_hmms import WindowHmms
+
+Method = Literal["auto", "openfst", "direct"]
+METHODS: tuple[Method, ...] = ("auto", "openfst", "direct")
+_FST_MAGIC = b"\xd6\xfd\xb2\x7e"
+
+
+@dataclass(frozen=True)
+class TrainedGraphOptions:
+    """How the graph of a trained model is compiled.
+
+    Attributes:
+        method: "direct", "openfst", or "auto" for the direct compiler where it can be used.
+        transition_scale: factor on the log probabilities of transitions other than self-loops.
+        self_loop_scale: factor on those of self-loops and of leaving them.
+        acoustic_scale: factor on acoustic scores in decoding, unless the caller gives another; for the manifest.
+        frame_shift_s: seconds from one frame to the next, for the manifest.
+    """
+
+    method: Method = "auto"
+    transition_scale: float = 1.0
+    self_loop_scale: float = 0.1
+    acoustic_scale: float = 0.1
+    frame_shift_s: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise WfstAsrError(f"method '{self.method}', expected one of {', '.join(METHODS)}")
+        for name in ("transition_scale", "self_loop_scale"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise WfstAsrError(f"{name} is {getattr(self, name)}; expected 0 or more")
+
+
+@dataclass(frozen=True)
+class CompiledGraph:
+    """A graph folder that was just written.
+
+    Attributes:
+        folder: where it is.
+        method: how it was compiled, "direct" or "openfst".
+        reason: why the direct compiler was not taken; empty where it was, or where another method was asked for.
+        num_states: states of HCLG.
+        num_arcs: its arcs.
+        manifest: as written.
+    """
+
+    folder: Path
+    method: str
+    reason: str
+    num_states: int
+    num_arcs: int
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What both methods compile: symbols, machines and model, with the hashes of their files."""
+
+    words: SymbolTable
+    phones: SymbolTable
+    lexicon: ArcTable
+    grammar: ArcTable
+    tree: DecisionTree
+    model: TransitionModel
+    hashes: dict[str, str]
+
+    @property
+    def given_as_fst(self) -> bool:
+        """Whether G was given as a machine, not made here of a language model."""
+        return "G" in self.hashes
+
+
+def compile_trained_graph(
+    lang_dir: str | os.PathLike[str],
+    grammar: str | os.PathLike[str] | NGramModel,
+    model: str | os.PathLike[str] | tuple[DecisionTree, TransitionModel],
+    out_dir: str | os.PathLike[str],
+    *,
+    options: TrainedGraphOptions | None = None,
+    report: Report | None = None,
+) -> CompiledGraph:
+    """Compile HCLG into a graph folder, whose manifest is written last.
+
+    Args:
+        lang_dir: folder with words.txt, phones.txt and L_disambig.fst.
+        grammar: a language model (ARPA, gzipped or not, or binary), G as an OpenFst file, or a model in memory.
+        model: folder with `tree` and `final.mdl`, or the two in memory.
+        out_dir: folder to write.
+        options: see TrainedGraphOptions.
+        report: called with (step, None) when a step begins and with (step, its record) when it ends.
+
+    Returns:
+        What was written; input labels of the graph are transition-ids.
+
+    Raises:
+        WfstAsrError: a file is missing or bad, the parts do not fit, the folder cannot be written, or method "direct"
+            was asked for and L, the tree or the topology has a form that only the OpenFst path takes.
+    """
+    from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
+    from wfst_asr.graph.window_hmms import DirectLimitError
+
+    options = options or TrainedGraphOptions()
+    lang, target = Path(lang_dir), Path(out_dir)
+    check_writable_folder(target)
+    clock = StepClock(report)
+    with clock.step("read") as size:
+        inputs = _read_inputs(lang, grammar, model)
+        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs)
+    method, reason, parts = "openfst", "", None
+    if options.method != "openfst":
+        try:
+            with clock.step("H and C: HMMs of windows") as size:
+                parts = _direct_parts(inputs, options)
+                size.set(len(parts[1].hmm_unit), parts[1].num_chains)
+            method = "direct"
+        except DirectLimitError as error:
+            if options.method == "direct":
+                raise
+            reason = str(error)
+    hclg = _direct(inputs, *parts, clock) if parts else _openfst(inputs, options, clock, report)
+    if hclg.num_states == 0 or hclg.num_arcs == 0:
+        raise WfstAsrError("L o G is empty: no sentence of G can be spoken with L; take both from one lang folder")
+    manifest = Manifest(
+        label_kind="transition-id",
+        num_columns=inputs.model.num_pdfs,
+        column_names="pdf-id of final.mdl",
+        frame_shift_s=options.frame_shift_s,
+        acoustic_scale=options.acoustic_scale,
+        self_loop_scale=options.self_loop_scale,
+        transition_scale=options.transition_scale,
+        silence_phones=tuple(line.strip() for line in _lines(lang / "phones" / "silence.txt")),
+        inputs=inputs.hashes,
+        options={
+            "method": method,
+            "transition_scale": options.transition_scale,
+            "self_loop_scale": options.self_loop_scale,
+        },
+        steps=tuple(clock.done),
+    )
+    # "word word phones", where the first column names the word to show and the second the one in the graph
+    rows = [line.split() for line in _lines(lang / "phones" / "align_lexicon.txt")]
+    write_graph_dir(
+        target,
+        hclg,
+        words=inputs.words,
+        phones=inputs.phones,
+        input_labels=transition_input_labels(inputs.model),
+        manifest=manifest,
+        align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
+    )
+    return CompiledGraph(target, method, reason, hclg.num_states, hclg.num_arcs, manifest)
+
+
+def _read_inputs(
+    lang: Path,
+    grammar: str | os.PathLike[str] | NGramModel,
+    model: str | os.PathLike[str] | tuple[DecisionTree, TransitionModel],
+) -> _Inputs:
+    from wfst_asr.fst.ops import as_table, read_fst
+    from wfst_asr.graph.lang_validation import check_lexicon_labels
+
+    words, phones = read_symbols(lang / "words.txt"), read_symbols(lang / "phones.txt")
+    hashes: dict[str, str] = {}
+    if isinstance(model, tuple):
+        tree, transitions = model
+        hashes |= {"tree": _hash(tree_bytes(tree)), "model": _hash(transitions.tuples, transitions.log_prob)}
+    else:
+        folder = Path(model)
+        tree, transitions = read_tree(folder / "tree"), read_transition_model(folder / "final.mdl")
+        hashes |= {"tree": _hash_file(folder / "tree"), "model": _hash_file(folder / "final.mdl")}
+    for phone in transitions.topology.phones:
+        if phone not in phones.names:
+            raise WfstAsrError(f"{lang / 'phones.txt'}: phone {phone} of the model is missing; take the model's own")
+    l_file = lang / "L_disambig.fst"
+    lexicon = as_table(read_fst(l_file, remedy=f"make it with: wfst-asr lang make lexicon.txt {lang}"))
+    check_lexicon_labels(lexicon, words, phones, model_phones=transitions.topology.phones)
+    hashes["L"] = _hash_file(l_file)
+    g, name, digest = _grammar(grammar, words, lang)
+    return _Inputs(words, phones, lexicon, g, tree, transitions, hashes | {name: digest})
+
+
+def _grammar(grammar: str | os.PathLike[str] | NGramModel, words: SymbolTable, lang: Path) -> tuple[ArcTable, str, str]:
+    """Return G as arrays, what it was made of ("G" or "lm"), and the hash of that."""
+    from wfst_asr.fst.ops import as_table, read_fst
+    from wfst_asr.graph.grammar_fst import grammar_arcs
+    from wfst_asr.lm.model_files import read_model
+
+    if isinstance(grammar, NGramModel):
+        digest = _hash(*(array for level in grammar.levels for array in (level.word, level.log_prob, level.backoff)))
+        return grammar_arcs(grammar, words).table, "lm", digest
+    path = Path(grammar)
+    try:
+        with path.open("rb") as file:
+            is_fst = file.read(4) == _FST_MAGIC or path.suffix == ".fst"
+    except OSError:
+        is_fst = path.suffix == ".fst"
+    if is_fst:
+        return (
+            as_table(read_fst(path, remedy=f"make it with: wfst-asr lm compile lm.arpa {lang}")),
+            "G",
+            _hash_file(path),
+        )
+    return grammar_arcs(read_model(path), words).table, "lm", _hash_file(path)
+
+
+def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts, WindowHmms]":
+    """Return what the direct compiler needs.
+
+    Raises:
+        DirectLimitError: L, the tree or the topology has a form that it does not take.
+    """
+    from wfst_asr.graph.lexicon_parts import lexicon_parts
+    from wfst_asr.graph.window_hmms import window_hmms
+
+    parts = lexicon_parts(inputs.lexicon, inputs.phones.disambiguation_ids)
+    hmms = window_hmms(
+        inputs.tree,
+        inputs.model,
+        phones=parts.phones,
+        transition_scale=options.transition_scale,
+        self_loop_scale=options.self_loop_scale,
+    )
+    return parts, hmms
+
+
+def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: StepClock) -> ArcTable:
+    from wfst_asr.graph.direct import direct_hclg, spoken_part
+    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
+    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+
+    with clock.step("L: lexicon") as size:
+        pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+    backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
+    grammar = inputs.grammar
+    if inputs.given_as_fst:
+        grammar = spoken_part(grammar, pronunciations.word, backoff_label=backoff)
+        if grammar.num_states == 0:
+            return grammar
+    return direct_hclg(
+        pronunciations,
+        grammar,
+        hmms,
+        backoff_label=backoff,
+        silence_phone=parts.silence_phone,
+        silence_prob=parts.silence_prob,
+        clock=clock,
+    )
+
+
+def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, report: Report | None) -> ArcTable:
+    from wfst_asr.graph.hclg import HclgOptions, compile_hclg
+
+    result = compile_hclg(
+        inputs.lexicon,
+        inputs.grammar,
+        inputs.tree,
+        inputs.model,
+        phone_disambig=inputs.phones.disambiguation_ids,
+        options=HclgOptions(transition_scale=options.transition_scale, self_loop_scale=options.self_loop_scale),
+        report=report,
+        phone_name=lambda label: inputs.phones.names.get(label, str(label)),
+        word_name=lambda label: inputs.words.names.get(label, str(label)),
+    )
+    clock.done.extend(result.steps)
+    return result.fst
+
+
+def _hash(*contents: "object") -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content if isinstance(content, bytes) else content.tobytes())  # type: ignore[attr-defined]
+    return digest.hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if path.exists():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise WfstAsrError(f"{path}: not UTF-8 text; make the lang directory again") from error
+        yield from (line for line in text.splitlines() if line.strip())
