@@ -61,7 +61,7 @@ class TokenStream:
         """Read a token, which must be one of `tokens`."""
         found = self.token()
         if found not in tokens:
-            raise self.error(f"'{found[:40]}' where {' or '.join(tokens)} was expected")
+            raise self.error(f"{found[:40]!a} where {' or '.join(tokens)} was expected")
         return found
 
     def integer(self) -> int:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from wfst_asr.errors import WfstAsrError
 from wfst_asr.hmm.topology import NO_PDF, HmmState, HmmTopology, TopologyEntry, format_topology, parse_topology
 from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.token_stream import TokenStream, open_stream
@@ -20,7 +21,20 @@ def read_transition_model(path: str | os.PathLike[str]) -> TransitionModel:
 
 
 def parse_transition_model(stream: TokenStream) -> TransitionModel:
-    """Read a transition model and leave the stream behind it (Kaldi `transition-model.cc`)."""
+    """Read a transition model and leave the stream behind it (Kaldi `transition-model.cc`).
+
+    Raises:
+        WfstAsrError: the stream ends early or holds something else.
+    """
+    try:
+        return _transition_model(stream)
+    except WfstAsrError as error:
+        if str(error).startswith(stream.name):
+            raise
+        raise WfstAsrError(f"{stream.name}: {error}") from error
+
+
+def _transition_model(stream: TokenStream) -> TransitionModel:
     stream.expect("<TransitionModel>")
     topology = _binary_topology(stream) if stream.binary else _text_topology(stream)
     kind = stream.expect("<Triples>", "<Tuples>")
@@ -31,6 +45,9 @@ def parse_transition_model(stream: TokenStream) -> TransitionModel:
         tuples = np.concatenate((tuples, tuples[:, 2:]), axis=1)
     stream.expect(kind.replace("<", "</"))
     stream.expect("<LogProbs>")
+    for phone, hmm_state, *_ in rows:
+        if not 0 <= hmm_state < len(topology.states(phone)):
+            raise stream.error(f"a transition out of HMM state {hmm_state} of phone {phone}, which has no such state")
     log_prob = stream.real_vector()
     stream.expect("</LogProbs>")
     stream.expect("</TransitionModel>")
@@ -62,6 +79,8 @@ def _binary_topology(stream: TokenStream) -> HmmTopology:
             states.append(HmmState(forward, loop if forward != NO_PDF else NO_PDF, arcs))
         entries.append(tuple(states))
     stream.expect("</Topology>")
+    if not len(phones) or not 0 < int(phones.min()) <= int(phones.max()) < len(entry_of):
+        raise stream.error("a topology whose phones have no entries")
     return HmmTopology(tuple(entries), {int(phone): int(entry_of[phone]) for phone in phones})
 
 
