@@ -1,6 +1,5 @@
 """The stages of a recipe that concern language: pronunciations, the lexicon directory, the language model."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from wfst_asr.lexicon.files import read_lexicon
 from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
 from wfst_asr.lm.counts import count_ngrams
 from wfst_asr.lm.estimate import EstimateOptions, estimate_model
-from wfst_asr.lm.model_files import write_model
+from wfst_asr.lm.model_files import read_model, write_model
 from wfst_asr.lm.text import text_of_sentences
 
 SILENCE = "SIL"
-LM_NAMES = ("lm.arpa", "lm.arpa.gz")
+LM_NAME = "lm.ngram"
 
 
 def read_pronunciations(path: str | Path, *, extra: Sequence[tuple[str, str]] = ()) -> Lexicon:
@@ -69,6 +68,7 @@ def make_lang(
         Numbers of words, pronunciations and phones.
     """
     from wfst_asr.graph.lang_dir import make_lang_dir
+    from wfst_asr.graph.lang_topology import LangTopology
     from wfst_asr.lexicon.phone_set import PhoneSet
 
     if lexicon is None:
@@ -86,8 +86,7 @@ def make_lang(
         phone_set,
         silence_prob=silence_prob,
         oov=oov,
-        num_states=num_states,
-        num_silence_states=num_silence_states,
+        topology=LangTopology(num_states=num_states, num_silence_states=num_silence_states),
     )
     return {"words": len(found.words), "pronunciations": len(found.entries), "phones": len({*used, *silence})}
 
@@ -105,7 +104,7 @@ def make_language_model(
     """Write a language model: the one given, or one of the transcripts of a data directory.
 
     Args:
-        out_dir: where lm.arpa (or lm.arpa.gz, as given) is written; `language_model_of` finds it.
+        out_dir: where lm.ngram is written, in the form that is read fastest, and lm.arpa of a model that was counted.
         data_dir: whose transcripts are counted.
         lang_dir: lexicon directory; all its words but that for words outside are in the model.
         lm: the model given; None: count.
@@ -114,32 +113,21 @@ def make_language_model(
         interpolate: likewise.
 
     Returns:
-        The n-grams of a model that was counted.
+        The model's order and its n-grams.
     """
     from wfst_asr.graph.lang_dir import read_lang_dir
     from wfst_asr.io.data_dir import read_data_dir
 
     if lm is not None:
-        shutil.copyfile(lm, out_dir / (LM_NAMES[1] if _is_gzip(lm) else LM_NAMES[0]))
-        return {}
+        model = read_model(lm)
+        write_model(model, out_dir / LM_NAME)
+        return {"order": len(model.num_ngrams), "ngrams": sum(model.num_ngrams)}
     text = read_data_dir(data_dir).text or {}
     lang = read_lang_dir(lang_dir)
     unspoken = {"<eps>", "#0", "<s>", "</s>", lang.oov}
     words = tuple(name for name in lang.words if name not in unspoken)
     counts = count_ngrams(text_of_sentences(text.values()), order, vocabulary=words, unknown=None)
     model = estimate_model(counts, EstimateOptions(smoothing, interpolate)).model
-    write_model(model, out_dir / LM_NAMES[0])
+    write_model(model, out_dir / LM_NAME)
+    write_model(model, out_dir / "lm.arpa")
     return {"order": order, "ngrams": sum(model.num_ngrams)}
-
-
-def language_model_of(folder: str | Path) -> Path:
-    """Return the file of the language model in a folder that `make_language_model` wrote."""
-    found = next((Path(folder) / name for name in LM_NAMES if (Path(folder) / name).is_file()), None)
-    if found is None:
-        raise WfstAsrError(f"{folder}: has neither {LM_NAMES[0]} nor {LM_NAMES[1]}; run the stage 'lm' first")
-    return found
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"

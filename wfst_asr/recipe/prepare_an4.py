@@ -6,26 +6,33 @@ from typing import Any
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.io.data_dir import DataDir
+from wfst_asr.lexicon.files import write_lexicon
 from wfst_asr.recipe.corpus_layout import check_corpus, find_below, find_set, read_usable, write_sets
+from wfst_asr.recipe.language import read_pronunciations
 
 _TRANSCRIPT = re.compile(r"(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\(([^()\s]+)\)\s*")
 
 
-def prepare_an4(corpus: Path, out_dir: Path) -> dict[str, Any]:
-    """Write train/ and test/ below a folder.
+def prepare_an4(corpus: Path, out_dir: Path, *, lexicon: Path | None = None) -> dict[str, Any]:
+    """Write train/, test/ and lexicon.txt below a folder.
 
     Args:
         corpus: a folder with data directories train and test, or what CMU's an4_sphere.tar.gz unpacks to: an4/etc with
             an4_train.fileids and an4_train.transcription, an4/wav with NIST SPHERE files.
         out_dir: where to write.
+        lexicon: file of pronunciations; None: the corpus's an4.dic.
 
     Returns:
         Numbers of utterances and speakers.
 
     Raises:
-        WfstAsrError: the folder holds neither, or a transcript does not fit its file.
+        WfstAsrError: the folder holds neither, a transcript does not fit its file, or there is no lexicon.
     """
     root = check_corpus(corpus)
+    source = lexicon or find_below(root, "an4.dic") or find_below(root, "lexicon.txt")
+    if source is None:
+        raise WfstAsrError(f"{root}: has no an4.dic; name a file of pronunciations with --lexicon")
+    write_lexicon(read_pronunciations(source), out_dir / "lexicon.txt")
     sets = {}
     for name in ("train", "test"):
         found = find_set(root, (name, f"an4_{name}"))

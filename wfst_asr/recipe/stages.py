@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,8 @@ class Recipe:
             start: this stage and those after it are made whether anything changed or not.
             until: the last stage.
             only: make these stages, changed or not, and look at no other.
-            report: called with (number from 1, of how many, stage, None) when a stage begins, and with its result when
-                it is done or found to be current.
+            report: called with (number from 1, of how many, stage, None) before a stage is made, and with its result when
+                it is made or found to be current.
 
         Raises:
             WfstAsrError: an unknown stage, an input that is missing, another run in the same folder, or what a
@@ -184,9 +185,8 @@ class Recipe:
             run = _Run(self)
             for number, index in enumerate(places, start=1):
                 stage = self.stages[index]
-                if report:
-                    report(number, len(places), stage, None)
-                result = run.make(stage, forced=index in forced)
+                begin = partial(report, number, len(places), stage, None) if report else None
+                result = run.make(stage, forced=index in forced, begin=begin)
                 results.append(result)
                 if report:
                     report(number, len(places), stage, result)
@@ -210,8 +210,8 @@ class _Run:
             if record is not None:
                 self.outputs[stage.output] = sorted(record.outputs)
 
-    def make(self, stage: Stage, *, forced: bool) -> StageResult:
-        """Make a stage unless it is current."""
+    def make(self, stage: Stage, *, forced: bool, begin: Callable[[], None] | None = None) -> StageResult:
+        """Make a stage unless it is current; `begin` is called before it is made."""
         inputs = {name: self._input_hash(stage, value) for name, value in stage.inputs.items()}
         options = {name: plain(value) for name, value in stage.options.items()}
         function = f"{stage.function.__module__}.{stage.function.__qualname__}"
@@ -222,6 +222,8 @@ class _Run:
         if not forced and record is not None and record.key == key and self._is_there(stage.output, record):
             self.hashes.save()
             return _result_of(record, made=False)
+        if begin:
+            begin()
         record = StageRecord(stage.name, key, inputs, options, {})
         with self._folder_aside(stage, key) as aside:
             arguments: dict[str, object] = {**stage.inputs, **stage.options, "out_dir": aside}

@@ -1,0 +1,82 @@
+"""What a recipe reports at its end: the models with their error rates and costs, and the other stages."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wfst_asr.recipe.stages import StageResult
+
+_KINDS = ("train", "graph", "decode")
+
+
+def summary_of(results: Iterable[StageResult]) -> dict[str, Any]:
+    """Return the results for JSON.
+
+    The stages train-X, graph-X and decode-X make one entry X of `stages`: `cpu_seconds`, `wall_seconds` and `peak_mb`
+    are of the training, `graph_...` and `decode_...` of the others; figures of decoding (such as `wer`, in percent) and
+    training stand by their names, those of the graph after `graph_`.  All other stages are in `steps`.
+    `cpu_seconds` is the sum over all of them.
+
+    >>> train = StageResult("train-mono", True, {"gaussians": 9}, 5.0, 5.5, 80.0)
+    >>> decode = StageResult("decode-mono", True, {"wer": 1.5}, 2.0, 2.5, 90.0)
+    >>> told = summary_of([train, decode])
+    >>> told["stages"]["mono"]["wer"], told["stages"]["mono"]["cpu_seconds"], told["cpu_seconds"]
+    (1.5, 5.0, 7.0)
+    """
+    stages: dict[str, dict[str, Any]] = {}
+    steps: dict[str, dict[str, Any]] = {}
+    total = 0.0
+    for result in results:
+        total += result.cpu_seconds
+        usage = {
+            "cpu_seconds": result.cpu_seconds,
+            "wall_seconds": result.wall_seconds,
+            "peak_mb": result.peak_mb,
+        }
+        kind, _, model = result.name.partition("-")
+        if kind not in _KINDS or not model:
+            steps[result.name] = {**result.figures, **usage}
+            continue
+        entry = stages.setdefault(model, {})
+        if kind == "train":
+            entry.update(result.figures)
+            entry.update(usage)
+        else:
+            prefix = f"{kind}_"
+            entry.update(
+                {(prefix + name if kind == "graph" else name): value for name, value in result.figures.items()}
+            )
+            entry.update({prefix + name: value for name, value in usage.items()})
+    first = ("wer", "cpu_seconds")
+    ordered = {
+        model: {**{name: entry[name] for name in first if name in entry}, **entry} for model, entry in stages.items()
+    }
+    return {"stages": ordered, "steps": steps, "cpu_seconds": round(total, 3)}
+
+
+def table_of(told: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a table of what `summary_of` returned."""
+    rows = [("", "WER %", "at default", "CPU s", "graph CPU s", "decode CPU s", "peak MB")]
+    for model, entry in told["stages"].items():
+        peaks = [entry[name] for name in ("peak_mb", "graph_peak_mb", "decode_peak_mb") if name in entry]
+        rows.append(
+            (
+                model,
+                *(_number(entry.get(name), 2) for name in ("wer", "wer_default")),
+                *(_number(entry.get(name), 1) for name in ("cpu_seconds", "graph_cpu_seconds", "decode_cpu_seconds")),
+                _number(max(peaks, default=None), 0),
+            )
+        )
+    for step, entry in told["steps"].items():
+        rows.append((step, "", "", _number(entry["cpu_seconds"], 1), "", "", _number(entry["peak_mb"], 0)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    return [*(line.rstrip() for line in lines), f"{told['cpu_seconds']:.1f} CPU seconds in all"]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
