@@ -31,7 +31,8 @@ class TrainingGraph:
     Attributes:
         first: (S + 1,) int32; the arcs of state s are `first[s]:first[s + 1]`.
         ilabel: (A,) int32 transition-ids.
-        cost: (A,) float32, pronunciation and silence costs of L; without the probabilities of transition-ids.
+        cost: (A,) float32, pronunciation and silence costs of L, and of HMM states that emit nothing; without the
+            probabilities of transition-ids.
         nextstate: (A,) int32.
         final_cost: (S,) float32; infinity where an utterance cannot end.
         start_states: (K,) int32, where an utterance may begin.
@@ -66,7 +67,8 @@ class TrainingGraph:
 class TrainingGraphCompiler:
     """Compiles transcripts to training graphs; keeps the HMMs of the context windows it has met.
 
-    It can be pickled, so that worker processes may have one.
+    It can be pickled, so that worker processes may have one.  Of several paths of epsilons through L between the same
+    states the best one counts.
 
     Args:
         lexicon: L without disambiguation symbols: input labels are phones, output labels words.
@@ -131,7 +133,7 @@ class TrainingGraphCompiler:
                     f"word {name} has no pronunciation in the lexicon; add one, or map it to another word"
                 )
         words = np.asarray(word_ids, dtype=np.int32).reshape(-1)
-        machine = phone_machine(*self._arrays, words)
+        machine = phone_machine(*self._arrays, words)  # type: ignore[call-arg]
         first, phone, cost, dest, word, final = machine
         if len(phone) == 0:
             raise WfstAsrError(
@@ -144,7 +146,9 @@ class TrainingGraphCompiler:
         right = self._tree.context_width - left - 1
         contexts = context_windows(first, phone, dest, final, self._base, left, right)
         pieces = self._pieces(contexts[-1])
-        graph = hmm_graph(*machine, *contexts[:-1], pieces, self._first_ids, *self._topology, self._base, left, right)
+        graph = hmm_graph(  # type: ignore[call-arg]
+            *machine, *contexts[:-1], pieces, self._first_ids, *self._topology, self._base, left, right
+        )
         first, ilabel, cost, nextstate, starts, start_costs, state_word, state_phone = graph
         final_cost = np.full(len(state_phone), np.inf, dtype=np.float32)
         final_cost[-1] = 0.0

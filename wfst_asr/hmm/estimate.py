@@ -31,7 +31,7 @@ def estimate_transitions(
     >>> from wfst_asr.tree.decision_tree import monophone_tree
     >>> model = transition_model_from_tree(monophone_tree({1: 1}), HmmTopology((left_to_right(1),), {1: 0}))
     >>> new, change = estimate_transitions(model, [0.0, 9.0, 1.0])
-    >>> np.exp(new.log_prob[1:]).round(3).tolist(), round(change, 3)
+    >>> np.exp(new.log_prob[1:].astype(float)).round(3).tolist(), round(change, 3)
     ([0.9, 0.1], 0.725)
     """
     count: NDArray[np.float64] = np.asarray(counts, dtype=np.float64)
