@@ -202,7 +202,7 @@ def word_segments(aligned: AlignedPhones, position_of_phone: NDArray[np.int32]) 
     )
 
 
-def positions_of_states(aligned: AlignedPhones, frame_position: NDArray[np.int32]) -> NDArray[np.int32]:
+def positions_of_frames(aligned: AlignedPhones, frame_position: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return (n,) the position in the transcript of every phone, from that of every frame.
 
     Args:
