@@ -12,6 +12,7 @@ from wfst_asr.gmm._float_bits import exponent, mantissa, times_power_of_two
 BLOCK = 64  # frames that are scored together: the innermost, vectorised loops run over them
 _VECTOR = 16  # frames are scored in multiples of this many
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
+_IN_ORDER = {"nsz", "arcp", "contract", "afn"}  # sums as written: small ones first, for their precision
 _LOWEST = np.float32(-87.0)
 
 
@@ -47,7 +48,7 @@ def _log(x):  # type: ignore[no-untyped-def]
     return exponent(x) * np.float32(0.69314718) + y * t
 
 
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=_IN_ORDER, error_model="numpy")
 def _score(
     columns: NDArray[np.float32],
     width: int,
@@ -68,14 +69,20 @@ def _score(
         for f in range(width):
             row[f] = constants[g]
         d = 0
-        while d + 4 <= dim:
+        while d + 8 <= dim:
             m0, m1, m2, m3 = means[g, d], means[g, d + 1], means[g, d + 2], means[g, d + 3]
+            m4, m5, m6, m7 = means[g, d + 4], means[g, d + 5], means[g, d + 6], means[g, d + 7]
             h0, h1, h2, h3 = halves[g, d], halves[g, d + 1], halves[g, d + 2], halves[g, d + 3]
+            h4, h5, h6, h7 = halves[g, d + 4], halves[g, d + 5], halves[g, d + 6], halves[g, d + 7]
             for f in range(width):
                 x0, x1 = columns[d, f] - m0, columns[d + 1, f] - m1
                 x2, x3 = columns[d + 2, f] - m2, columns[d + 3, f] - m3
-                row[f] -= (x0 * x0 * h0 + x1 * x1 * h1) + (x2 * x2 * h2 + x3 * x3 * h3)
-            d += 4
+                x4, x5 = columns[d + 4, f] - m4, columns[d + 5, f] - m5
+                x6, x7 = columns[d + 6, f] - m6, columns[d + 7, f] - m7
+                near = (x0 * x0 * h0 + x1 * x1 * h1) + (x2 * x2 * h2 + x3 * x3 * h3)
+                far = (x4 * x4 * h4 + x5 * x5 * h5) + (x6 * x6 * h6 + x7 * x7 * h7)
+                row[f] -= near + far
+            d += 8
         while d < dim:
             m0, h0 = means[g, d], halves[g, d]
             for f in range(width):
