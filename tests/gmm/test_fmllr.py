@@ -13,6 +13,7 @@ from wfst_asr.gmm.fmllr import (
     apply_transform,
     compose,
     estimate_fmllr,
+    expected_statistics,
     identity_transform,
 )
 from wfst_asr.gmm.row_updates import best_rows
@@ -169,19 +170,53 @@ def test_richer_kinds_reach_higher() -> None:
     assert changes[0] > changes[1] > changes[2] > 0.0
 
 
-@pytest.mark.parametrize(
-    ("num_frames", "kind"), [(0, "none"), (49, "none"), (50, "offset"), (200, "diagonal"), (500, "full")]
-)
+@pytest.mark.parametrize(("num_frames", "kind"), [(0, "none"), (499, "none"), (500, "diagonal"), (1000, "full")])
 def test_the_kind_follows_the_count(num_frames: int, kind: str) -> None:
-    model, features, pdf_ids, _ = speaker(4)
+    model, features, pdf_ids, _ = speaker(4, num_frames=1000)
     statistics = accumulate_fmllr(model, features[:num_frames], pdf_ids[:num_frames])
     found = estimate_fmllr(statistics, kind="auto")
-    assert (found.kind, found.count) == (kind, pytest.approx(num_frames))
-    few = estimate_fmllr(statistics)
-    assert few.kind == ("full" if num_frames >= 500 else "none")
+    assert found.kind == kind
+    assert found.count == pytest.approx(num_frames)
+    full = estimate_fmllr(statistics)
+    assert full.kind == ("full" if num_frames >= 500 else "none")
     if num_frames < 500:
-        np.testing.assert_array_equal(few.transform, identity_transform(DIM))
-        assert few.objective_change == 0.0
+        np.testing.assert_array_equal(full.transform, identity_transform(DIM))
+        assert full.objective_change == 0.0
+
+
+def test_the_best_transform_of_expected_frames_is_the_identity() -> None:
+    model, _, _, transform = speaker(4)
+    expected = expected_statistics(model, np.array([5.0, 1.0, 0.0]))
+    assert expected.count == 1.0
+    for kind in KINDS:
+        found = estimate_fmllr(expected, start=transform, min_count=0.0, kind=kind, iterations=500)  # type: ignore[arg-type]
+        np.testing.assert_allclose(found.transform, identity_transform(DIM), atol=1e-3)
+
+
+def test_expected_statistics_are_what_many_drawn_frames_give() -> None:
+    rng = np.random.default_rng(3)
+    model = AcousticModel(np.array([0, 1, 3]), np.array([1.0, 0.3, 0.7]), 9.0 * np.eye(3), rng.uniform(0.5, 2, (3, 3)))
+    pdf_ids = np.repeat([0, 1], [15000, 5000])
+    many = accumulate_fmllr(model, drawn(rng, model, pdf_ids), pdf_ids).scaled(1 / 20000)
+    expected = expected_statistics(model, np.array([3.0, 1.0]))
+    np.testing.assert_allclose(many.linear, expected.linear, atol=0.4)
+    np.testing.assert_allclose(many.quadratic, expected.quadratic, rtol=0.05, atol=0.4)
+    with pytest.raises(WfstAsrError, match="occupancy has 3 values for 2 pdfs"):
+        expected_statistics(model, np.ones(3))
+
+
+def test_a_prior_leads_from_the_identity_to_the_own_transform_as_frames_come() -> None:
+    model, features, pdf_ids, expected = speaker(2, num_frames=20000)
+    prior = expected_statistics(model, np.ones(len(SIZES))).scaled(500.0)
+    distances = []
+    for count in (0, 20, 200, 2000, 20000):
+        statistics = accumulate_fmllr(model, features[:count], pdf_ids[:count])
+        found = estimate_fmllr(statistics, prior=prior)
+        assert found.kind == ("full" if count else "none")
+        assert statistics.objective(found.transform) >= statistics.objective(identity_transform(DIM))
+        distances.append(np.abs(found.transform - expected).max())
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.6 * distances[0]
 
 
 def test_too_few_frames_leave_the_start() -> None:
@@ -195,6 +230,8 @@ def test_copies_of_one_frame_give_no_full_transform() -> None:
     statistics = accumulate_fmllr(model, np.repeat(features[:1], 700, axis=0), pdf_ids)
     assert estimate_fmllr(statistics).kind == "none"
     assert estimate_fmllr(statistics, kind="auto").kind == "offset"
+    prior = expected_statistics(model, np.ones(len(SIZES))).scaled(100.0)
+    assert estimate_fmllr(statistics, kind="auto", prior=prior).kind == "full"
 
 
 def test_transforms_compose_and_apply() -> None:

@@ -31,8 +31,8 @@ from wfst_asr.gmm.row_updates import best_rows, is_degenerate, objective
 
 FmllrKind = Literal["full", "diagonal", "offset", "none"]
 _FRAMES_A_PIECE = 256
-_DIAGONAL_MIN_COUNT = 200.0
-_OFFSET_MIN_COUNT = 50.0
+_MIN_COUNT = 500.0  # Kaldi's
+_SAFE_MIN_COUNT = 1000.0  # frames from which a full transform without prior helps speech that it was not made of
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class FmllrEstimate:
 
     Attributes:
         transform: (D, D + 1) float64, (A b).
-        objective_change: how much higher Q is than for the start, in nats a frame.
+        objective_change: how much higher Q is than for the start, in nats a frame; with a prior it may be lower.
         count: beta.
         kind: "full", "diagonal", "offset"; "none" where the transform is the start, for want of frames.
     """
@@ -209,7 +209,7 @@ def estimate_fmllr(
     *,
     start: NDArray[np.float64] | None = None,
     prior: FmllrStatistics | None = None,
-    min_count: float = 500.0,
+    min_count: float | None = None,
     iterations: int = 40,
     kind: Literal["full", "diagonal", "offset", "auto"] = "full",
 ) -> FmllrEstimate:
@@ -218,12 +218,24 @@ def estimate_fmllr(
     Args:
         statistics: count, k and G.
         start: (D, D + 1) the transform to start from; the identity where None.
-        prior: added to the statistics for the estimate, such as `expected_statistics(...).scaled(200.0)`; neither the
-            objective's change nor the count includes it.
-        min_count: frames that a transform of this kind needs; with "auto", that a full one needs.
+        prior: added to the statistics for the estimate, such as `expected_statistics(...).scaled(500.0)`; the
+            objective's change and the count are of the speaker's frames alone.
+        min_count: frames that a transform needs; None: 500, or with a prior, which makes any number safe, none.
         iterations: times over all rows of a full transform, at most; it stops where Q no longer rises.
         kind: "full"; "diagonal": A is diagonal and positive; "offset": A is the identity; both have closed forms
-            that depend on no start.  "auto": full from `min_count` frames on, diagonal from 200, offset from 50.
+            that depend on no start.  "auto": full with a prior or from 1,000 frames on, diagonal from `min_count`.
+
+    How much speech a kind needs was measured with a Kaldi model of 40 dimensions, 632 pdfs and 9,058 Gaussians on AN4's
+    test speakers, features mean-normalised: change of the log-likelihood a frame (log-determinant included) of a
+    speaker's other utterances.
+
+        frames            100     200    500   1000   1500
+        full             -553     -63   -7.9   -0.0    1.4
+        full, prior 200  -0.1     0.0    0.7    1.7    2.3
+        full, prior 500   0.4     0.7    1.3    2.0    2.5
+        full, prior 2000  0.3     0.5    1.0    1.5    2.0
+        diagonal         -2.5    -1.0    0.1    0.6    0.7
+        offset           -1.6    -1.1   -0.4   -0.1   -0.1
 
     Returns:
         The transform; the start where there are too few frames, where they leave a direction of the space empty
@@ -237,14 +249,12 @@ def estimate_fmllr(
     if begin.shape != (dim, dim + 1) or not np.isfinite(np.linalg.slogdet(begin[:, :dim])[1]):
         raise WfstAsrError(f"the start is {begin.shape} or singular; expected a regular transform {(dim, dim + 1)}")
     count, whole = statistics.count, statistics if prior is None else statistics + prior
+    least = min_count if min_count is not None else _MIN_COUNT if prior is None else 0.0
     if kind == "auto":
-        steps: list[tuple[FmllrKind, float]] = [
-            ("full", min_count),
-            ("diagonal", min(_DIAGONAL_MIN_COUNT, min_count)),
-            ("offset", min(_OFFSET_MIN_COUNT, min_count)),
-        ]
+        safe = least if prior is not None else max(least, _SAFE_MIN_COUNT)
+        steps: list[tuple[FmllrKind, float]] = [("full", safe), ("diagonal", least), ("offset", least)]
     elif kind in ("full", "diagonal", "offset"):
-        steps = [(kind, min_count)]
+        steps = [(kind, least)]
     else:
         raise WfstAsrError(f"kind is '{kind}'; expected 'full', 'diagonal', 'offset' or 'auto'")
     for step, needed in steps:

@@ -81,7 +81,7 @@ def accumulate_lda(
         first[present] += np.add.reduceat(weighted, starts, axis=0)
         add_product(second, weighted, x)
     count = np.bincount(entries.classes, weights=entries.weights, minlength=num_classes)
-    return LdaStatistics(count, first, second)
+    return LdaStatistics(count.astype(np.float64), first, second)
 
 
 def estimate_lda(statistics: LdaStatistics, dim: int) -> NDArray[np.float64]:
