@@ -10,8 +10,10 @@ import click
 from wfst_asr.cli.interrupts import patient_interrupts
 from wfst_asr.errors import WfstAsrError
 
+NOTHING_LEFT = "nothing half-written was left"
 
-def exit_after(call: Callable[[], object], *, name: str) -> NoReturn:
+
+def exit_after(call: Callable[[], object], *, name: str, after_interrupt: str = NOTHING_LEFT) -> NoReturn:
     """Call, tell errors and warnings after the program's name, and exit: 0 done, 1 an error, 2 wrong usage."""
 
     def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -28,7 +30,7 @@ def exit_after(call: Callable[[], object], *, name: str) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"{name}: interrupted; nothing half-written was left", err=True)
+        click.echo(f"{name}: interrupted; {after_interrupt}", err=True)
         sys.exit(1)
     except MemoryError as error:
         click.echo(f"{name}: out of memory ({error}); give it less, or a smaller --max-active", err=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,7 +26,8 @@ def run_recipe(name: str, page: Page, arguments: Sequence[str] | None = None) ->
     """
     command = recipe_command(name, page)
     given = list(arguments) if arguments is not None else None
-    exit_after(lambda: command.main(args=given, prog_name="run.py", standalone_mode=False), name=name)
+    call = partial(command.main, args=given, prog_name="run.py", standalone_mode=False)
+    exit_after(call, name=name, after_interrupt="the same command goes on from here")
 
 
 def recipe_command(name: str, page: Page) -> click.Command:

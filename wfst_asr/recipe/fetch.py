@@ -88,8 +88,10 @@ def fetch_corpus(
         record = {"address": address, "bytes": path.stat().st_size, "sha256": digest}
         if file.unpack:
             tell(f"unpacking {file.name}")
-            _unpack(path, out_dir)
-            path.unlink()
+            try:
+                _unpack(path, out_dir)
+            finally:  # a bad archive is fetched anew
+                path.unlink()
         done[file.name] = record
         aside = note.with_suffix(".part")
         aside.write_text(json.dumps(done, indent=1), encoding="utf-8")

@@ -29,8 +29,8 @@ def prepare_an4(corpus: Path, out_dir: Path, *, lexicon: Path | None = None) -> 
         WfstAsrError: the folder holds neither, a transcript does not fit its file, or there is no lexicon.
     """
     root = check_corpus(corpus)
-    source = lexicon or find_below(root, "an4.dic") or find_below(root, "lexicon.txt")
-    if source is None:
+    source = lexicon or find_below(root, "an4.dic") or root / "lexicon.txt"
+    if not source.is_file():
         raise WfstAsrError(f"{root}: has no an4.dic; name a file of pronunciations with --lexicon")
     write_lexicon(read_pronunciations(source), out_dir / "lexicon.txt")
     sets = {}

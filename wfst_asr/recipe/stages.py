@@ -167,8 +167,8 @@ class Recipe:
             start: this stage and those after it are made whether anything changed or not.
             until: the last stage.
             only: make these stages, changed or not, and look at no other.
-            report: called with (number from 1, of how many, stage, None) before a stage is made, and with its result when
-                it is made or found to be current.
+            report: called with (number from 1, of how many, stage, None) before a stage is made, and with its result
+                when it is made or found to be current.
 
         Raises:
             WfstAsrError: an unknown stage, an input that is missing, another run in the same folder, or what a
@@ -246,7 +246,11 @@ class _Run:
         if isinstance(value, tuple):
             return digest_of({str(number): self._input_hash(stage, path) for number, path in enumerate(value)})
         if value.is_dir():
-            return digest_of(self.hashes.of_files(value, self._names_in(value)))
+            names = self._names_in(value)
+            if names is None:  # a corpus may have the work folder in it
+                own = self.recipe.work.absolute()
+                names = [name for name in files_in(value) if own not in (value / name).absolute().parents]
+            return digest_of(self.hashes.of_files(value, names))
         if value.exists():
             return self.hashes.of_file(value)
         maker = next((s.name for s in self.recipe.stages if s.output == value or s.output in value.parents), None)
