@@ -191,8 +191,8 @@ def gaussian_log_likelihood(count: FloatArray, first: FloatArray, second: FloatA
     """Return (K,) the log-likelihood of the frames behind each row under their own diagonal Gaussian.
 
     The mean m and variance v are those of the frames, v at least `floor`, written s; with n frames it is
-    -n/2 sum_d (log 2 pi + log s_d + v_d / s_d).  Kaldi's `GaussClusterable::Objf` leaves v / s out, which is 1 where
-    the floor is not met, so that gains are equal there.
+    -n/2 sum_d (log 2 pi + log s_d + v_d / s_d) (Kaldi `GaussClusterable::Objf`; older versions leave v / s out,
+    which is 1 where the floor is not met).
 
     Args:
         count: (K,) frames.
