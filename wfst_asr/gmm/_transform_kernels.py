@@ -114,10 +114,10 @@ def improve_rows(
     """
     dim, width = rows.shape
     along = np.empty(width)
-    change = np.empty(dim)
     column = np.empty(dim)
     for i in range(dim):
-        column[:] = inverse[:, i]
+        for d in range(dim):
+            column[d] = inverse[d, i]
         square = 0.0
         product = 0.0
         for n in range(width):
@@ -125,32 +125,27 @@ def improve_rows(
             for d in range(dim):
                 value += inverses[i, n, d] * column[d]
             along[n] = value
-        for d in range(dim):
-            square += along[d] * column[d]
-            product += bases[i, d] * column[d]
+            if n < dim:
+                square += value * column[n]
+                product += bases[i, n] * column[n]
         root = np.sqrt(product * product + 4.0 * square * count)
         alpha = (-product + root) / (2.0 * square)
         other = (-product - root) / (2.0 * square)
         # by the root's own equation the objective of the row is count log |w p| - alpha^2 p G^-1 p / 2 and a constant
         gain = count * np.log(abs(alpha * square + product)) - 0.5 * alpha * alpha * square
-        other_gain = count * np.log(abs(other * square + product)) - 0.5 * other * other * square
-        if other_gain > gain:
+        if count * np.log(abs(other * square + product)) - 0.5 * other * other * square > gain:
             alpha = other
+        # inverse -= column (change inverse) / (1 + change column), and change inverse = (new row) inverse - e_i
+        scale = 0.0
         for n in range(width):
-            value = bases[i, n] + alpha * along[n]
+            rows[i, n] = bases[i, n] + alpha * along[n]
             if n < dim:
-                change[n] = value - rows[i, n]
-            rows[i, n] = value
-        # inverse -= column (change inverse) / (1 + change column)
-        scale = 1.0
-        for d in range(dim):
-            scale += change[d] * column[d]
-        for d in range(dim):
-            along[d] = 0.0
+                scale += rows[i, n] * column[n]
+        for e in range(dim):
+            value = -1.0 if e == i else 0.0
+            for d in range(dim):
+                value += rows[i, d] * inverse[d, e]
+            along[e] = value / scale
         for e in range(dim):
             for d in range(dim):
-                along[d] += change[e] * inverse[e, d]
-        for e in range(dim):
-            factor = column[e] / scale
-            for d in range(dim):
-                inverse[e, d] -= factor * along[d]
+                inverse[e, d] -= column[e] * along[d]
