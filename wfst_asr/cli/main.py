@@ -13,6 +13,7 @@ from wfst_asr.errors import WfstAsrError
 
 _COMMANDS = {
     # name: (module, attribute, one line of help)
+    "align": ("wfst_asr.cli.align", "align", "Times of words, phones and HMM states of transcribed recordings."),
     "data": ("wfst_asr.cli.data", "data", "Validate, subset and split Kaldi data directories."),
     "decode": ("wfst_asr.cli.decode", "decode", "Decode a data directory or score matrices with a graph."),
     "demo": ("wfst_asr.cli.demo", "demo", "Recognise English speech end to end."),
@@ -21,6 +22,7 @@ _COMMANDS = {
     "lang": ("wfst_asr.cli.lang", "lang", "Make the lexicon directory: symbols, topology, L."),
     "lm": ("wfst_asr.cli.lm", "lm", "Train, prune, mix, test and compile language models."),
     "score": ("wfst_asr.cli.score", "score", "Word and character error rates of a hypothesis."),
+    "train": ("wfst_asr.cli.train", "train", "Train acoustic models, stage by stage."),
     "transcribe": ("wfst_asr.cli.transcribe", "transcribe", "Transcribe recordings of English speech."),
 }
 

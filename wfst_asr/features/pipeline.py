@@ -35,7 +35,7 @@ class FeaturePipeline:
     ((98, 39), 39)
     """
 
-    mfcc: MfccOptions = field(default_factory=MfccOptions)
+    mfcc: MfccOptions = field(default_factory=lambda: MfccOptions(use_energy=False))
     norm_vars: bool = False
     delta_order: int = 2
     splice: tuple[int, int] = (0, 0)

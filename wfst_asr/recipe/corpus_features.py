@@ -33,7 +33,7 @@ def load_corpus(
 
     Args:
         data_dir: Kaldi data directory with wav.scp, and text and utt2spk where they are needed.
-        options: the cepstra; None: Kaldi's defaults at the recordings' sample rate (16 kHz, or 8 kHz).
+        options: the cepstra; None: those of Kaldi's recipes (c0, not the energy) at the first recording's sample rate.
         report: called with (utterances done, all) now and then.
 
     Raises:
@@ -42,7 +42,7 @@ def load_corpus(
     folder = Path(data_dir)
     data = read_data_dir(folder)
     stored = folder / FEATURES_NAME
-    options = options or MfccOptions(frames=FrameOptions(sample_rate_hz=sample_rate_of(data)))
+    options = options or MfccOptions(frames=FrameOptions(sample_rate_hz=sample_rate_of(data)), use_energy=False)
     rows, empty = [], []
     matrices = _stored(stored, options) if stored.exists() else _computed(data, options)
     for done, utterance in enumerate(data.utterances):

@@ -1,0 +1,134 @@
+"""The folder of a trained model: Kaldi's files, and a record of the features that the Gaussians are of."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.atomic_files import written_aside
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.features.pipeline import FeaturePipeline, pipeline_of_record
+from wfst_asr.gmm.acoustic_model import AcousticModel
+from wfst_asr.hmm.transition_model import TransitionModel
+from wfst_asr.kaldi.acoustic_model import read_model, write_model
+from wfst_asr.kaldi.matrix import read_matrix, write_matrix
+from wfst_asr.kaldi.tree import read_tree, write_tree
+from wfst_asr.tree.decision_tree import DecisionTree
+
+MODEL_NAME, SI_MODEL_NAME = "final.mdl", "final.alimdl"
+TREE_NAME, MATRIX_NAME, FEATURES_NAME = "tree", "final.mat", "features.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """An acoustic model with all that scoring a recording needs.
+
+    Attributes:
+        tree: tied states.
+        transitions: transition model.
+        gmm: Gaussians.
+        pipeline: the features that they are of.
+        si_gmm: Gaussians for features without the speaker's transform; None where the model has no such transforms.
+        silence: names of the phones of silence and noise.
+        info: what else is told of the model (stage, sizes).
+    """
+
+    tree: DecisionTree
+    transitions: TransitionModel
+    gmm: AcousticModel
+    pipeline: FeaturePipeline
+    si_gmm: AcousticModel | None = None
+    silence: tuple[str, ...] = ()
+    info: Mapping[str, Any] | None = None
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the model is of features with a transform for every speaker (fMLLR)."""
+        return self.si_gmm is not None
+
+
+def write_trained_model(model: TrainedModel, folder: str | os.PathLike[str]) -> None:
+    """Write final.mdl, tree, features.json, and final.mat and final.alimdl where the model has them.
+
+    Raises:
+        WfstAsrError: the folder cannot be written.
+    """
+    root = Path(folder)
+    (root / MODEL_NAME).unlink(missing_ok=True)  # written last: a folder without it counts as not written
+    write_tree(model.tree, root / TREE_NAME)
+    if model.pipeline.matrix is not None:
+        write_matrix(model.pipeline.matrix.astype(np.float32), root / MATRIX_NAME)
+    else:
+        (root / MATRIX_NAME).unlink(missing_ok=True)
+    if model.si_gmm is not None:
+        write_model(model.transitions, model.si_gmm, root / SI_MODEL_NAME)
+    else:
+        (root / SI_MODEL_NAME).unlink(missing_ok=True)
+    record = {
+        "format": _FORMAT,
+        **model.pipeline.record(),
+        "silence_phones": list(model.silence),
+        "info": dict(model.info or {}),
+    }
+    with written_aside(root / FEATURES_NAME) as aside:
+        aside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_model(model.transitions, model.gmm, root / MODEL_NAME)
+
+
+def read_trained_model(folder: str | os.PathLike[str]) -> TrainedModel:
+    """Read the folder of a trained model.
+
+    Raises:
+        WfstAsrError: a file is missing or damaged, or files are of different models.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise WfstAsrError(f"{root}: no such folder; give the folder of a model made with: wfst-asr train")
+    if not (root / MODEL_NAME).exists():
+        raise WfstAsrError(f"{root}: has no {MODEL_NAME}; its training did not end, run it again")
+    transitions, gmm = read_model(root / MODEL_NAME)
+    tree = read_tree(root / TREE_NAME)
+    record = _read_record(root / FEATURES_NAME)
+    matrix = read_matrix(root / MATRIX_NAME) if (root / MATRIX_NAME).exists() else None
+    try:
+        pipeline = pipeline_of_record(record, matrix)
+    except WfstAsrError as error:
+        raise WfstAsrError(f"{root / FEATURES_NAME}: {error}") from error
+    si_gmm = read_model(root / SI_MODEL_NAME)[1] if (root / SI_MODEL_NAME).exists() else None
+    if pipeline.dim != gmm.dim or tree.num_pdfs != gmm.num_pdfs or transitions.num_pdfs > gmm.num_pdfs:
+        raise WfstAsrError(
+            f"{root}: its files are of different models ({gmm.dim} dimensions and {gmm.num_pdfs} pdfs in {MODEL_NAME}, "
+            f"{pipeline.dim} dimensions in {FEATURES_NAME}, {tree.num_pdfs} pdfs in {TREE_NAME}); train it again"
+        )
+    silence = tuple(str(name) for name in record.get("silence_phones", ()))
+    return TrainedModel(tree, transitions, gmm, pipeline, si_gmm, silence, record.get("info"))
+
+
+def read_transforms(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float64]]:
+    """Read transforms by speaker (`fmllr.ark`); none where there is no such file."""
+    from wfst_asr.io.archives import read_matrices
+
+    if not Path(path).exists():
+        return {}
+    return {speaker: np.asarray(matrix, dtype=np.float64) for speaker, matrix in read_matrices(path)}
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WfstAsrError(
+            f"{path}: cannot be read ({error.strerror}); it tells the features of the model: train the model again, or "
+            "copy the file from a model of the same features"
+        ) from error
+    except ValueError as error:
+        raise WfstAsrError(f"{path}: is not JSON ({error}); train the model again") from error
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise WfstAsrError(f"{path}: expected a record of format {_FORMAT}; train the model again")
+    return record

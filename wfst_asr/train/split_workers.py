@@ -1,0 +1,97 @@
+"""SplitWorkers: a corpus cut into splits, each held by one worker process, and functions mapped over the splits.
+
+The splits do not depend on the number of workers, and results come in the order of the splits, so that merged
+statistics have the same bytes however many workers there are.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from wfst_asr.errors import WfstAsrError
+
+S = TypeVar("S")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+_held: list[Any] = []  # in a worker process: its splits; set once, when the process begins
+
+
+class SplitWorkers(Generic[S]):
+    """Splits of a corpus and the processes that hold them; use as a context manager.
+
+    A split may be changed by the functions that run on it: it lives in one process.  With one job all runs in this
+    process.
+
+    Args:
+        splits: what `map` runs over; they are handed to the processes once.
+        num_jobs: processes.
+
+    >>> with SplitWorkers([[1, 2], [3]], num_jobs=1) as workers:
+    ...     workers.map(lambda split, factor: sum(split) * factor, 10)
+    [30, 30]
+    """
+
+    def __init__(self, splits: Sequence[S], *, num_jobs: int = 1) -> None:
+        if num_jobs < 1:
+            raise WfstAsrError(f"num_jobs is {num_jobs}; expected at least 1")
+        self._splits = list(splits)
+        self._workers: list[ProcessPoolExecutor] = []
+        jobs = min(num_jobs, len(self._splits))
+        if jobs > 1:
+            context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+            for job in range(jobs):
+                held = self._splits[job::jobs]
+                self._workers.append(ProcessPoolExecutor(1, context, initializer=_hold, initargs=(held,)))
+
+    def __enter__(self) -> "SplitWorkers[S]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._splits)
+
+    def map(self, function: Callable[Concatenate[S, P], R], *args: P.args, **kwargs: P.kwargs) -> list[R]:
+        """Run `function(split, *args, **kwargs)` on every split; results in the order of the splits.
+
+        Raises:
+            WfstAsrError: a process was killed (most often for memory); what the function raises.
+        """
+        if not self._workers:
+            return [function(split, *args, **kwargs) for split in self._splits]
+        jobs = len(self._workers)
+        futures: list[Future[R]] = [
+            self._workers[index % jobs].submit(_run, function, index // jobs, args, kwargs)
+            for index in range(len(self._splits))
+        ]
+        try:
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise WfstAsrError(
+                "a worker process was killed, most often because the memory was full; use fewer jobs (--num-jobs)"
+            ) from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes."""
+        for worker in self._workers:
+            worker.shutdown(wait=True, cancel_futures=True)
+        self._workers = []
+
+
+def _hold(splits: list[Any]) -> None:
+    _held[:] = splits
+
+
+def _run(function: Callable[..., R], index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    return function(_held[index], *args, **kwargs)
