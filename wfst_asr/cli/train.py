@@ -114,7 +114,7 @@ def lda_mllt(
     **dials: Any,
 ) -> None:
     """Train triphones on spliced cepstra reduced by LDA and turned by MLLT."""
-    from wfst_asr.recipe.training import train_lda_mllt
+    from wfst_asr.recipe.training import train_mllt
     from wfst_asr.train.lda_mllt import LdaMlltOptions
 
     options = LdaMlltOptions(seed=dials["seed"], dim=dim)
@@ -127,7 +127,7 @@ def lda_mllt(
     _run(
         "lda-mllt",
         as_json,
-        lambda step: train_lda_mllt(data, lang, alignments, out, options=options, num_jobs=num_jobs, step=step),
+        lambda step: train_mllt(data, lang, alignments, out, options=options, num_jobs=num_jobs, step=step),
     )
 
 
@@ -137,7 +137,7 @@ def lda_mllt(
 @_tree_dials
 def sat(data: Path, lang: Path, alignments: Path, out: Path, num_jobs: int, as_json: bool, **dials: Any) -> None:
     """Train on features adapted to every speaker (fMLLR), from the model and alignments of an earlier stage."""
-    from wfst_asr.recipe.training import train_sat
+    from wfst_asr.recipe.training import train_adaptive
     from wfst_asr.train.sat import SatOptions
 
     options = SatOptions(seed=dials["seed"])
@@ -145,7 +145,7 @@ def sat(data: Path, lang: Path, alignments: Path, out: Path, num_jobs: int, as_j
     _run(
         "sat",
         as_json,
-        lambda step: train_sat(data, lang, alignments, out, options=options, num_jobs=num_jobs, step=step),
+        lambda step: train_adaptive(data, lang, alignments, out, options=options, num_jobs=num_jobs, step=step),
     )
 
 

@@ -26,14 +26,13 @@ from wfst_asr.recipe.model_dir import (
     read_transforms,
     write_trained_model,
 )
-from wfst_asr.train import lda_mllt, sat
 from wfst_asr.train.checkpoint import Checkpoint
 from wfst_asr.train.corpus import Corpus
 from wfst_asr.train.iterations import IterationRecord, Progress
 from wfst_asr.train.lang import TrainingLang, read_training_lang
-from wfst_asr.train.lda_mllt import LdaMlltOptions
+from wfst_asr.train.lda_mllt import LdaMlltOptions, train_lda_mllt
 from wfst_asr.train.monophone import MonophoneOptions, train_monophones
-from wfst_asr.train.sat import SatOptions
+from wfst_asr.train.sat import SatOptions, train_sat
 from wfst_asr.train.stage import Alignments, StageResult
 from wfst_asr.train.triphone import TriphoneOptions, train_triphones
 
@@ -114,7 +113,7 @@ def train_deltas(
     return job.write("deltas", result)
 
 
-def train_lda_mllt(
+def train_mllt(
     data_dir: Folder,
     lang_dir: Folder,
     alignments: Folder,
@@ -124,17 +123,17 @@ def train_lda_mllt(
     num_jobs: int = 1,
     step: Step | None = None,
 ) -> TrainingSummary:
-    """Train triphones on LDA+MLLT features; see `wfst_asr.train.lda_mllt`.  Errors as `train_mono`."""
+    """Train triphones on LDA+MLLT features; see `train_lda_mllt`.  Errors as `train_mono`."""
     job = _Job.of(data_dir, lang_dir, out_dir, step)
     options = job.at_sample_rate(options or LdaMlltOptions())
     corpus = job.corpus(options.pipeline.mfcc)
     with job.progress("lda-mllt", options, corpus, alignments) as progress:
         earlier = read_alignments(alignments)
-        result = lda_mllt.train_lda_mllt(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=progress)
+        result = train_lda_mllt(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=progress)
     return job.write("lda-mllt", result)
 
 
-def train_sat(
+def train_adaptive(
     data_dir: Folder,
     lang_dir: Folder,
     alignments: Folder,
@@ -144,14 +143,14 @@ def train_sat(
     num_jobs: int = 1,
     step: Step | None = None,
 ) -> TrainingSummary:
-    """Train a speaker-adapted model on the features of an earlier stage; see `wfst_asr.train.sat`.  Errors as `train_mono`."""
+    """Train a speaker-adapted model on the features of an earlier stage; see `train_sat`.  Errors as `train_mono`."""
     job = _Job.of(data_dir, lang_dir, out_dir, step)
     options = options or SatOptions()
     first = read_trained_model(alignments)
     corpus = job.corpus(first.pipeline.mfcc)
     with job.progress("sat", options, corpus, alignments) as progress:
         earlier = read_alignments(alignments)
-        result = sat.train_sat(
+        result = train_sat(
             corpus, job.lang, earlier, first.gmm, first.pipeline, options,
             num_jobs=num_jobs, progress=progress, transforms=read_transforms(Path(alignments) / TRANSFORMS_NAME),
         )  # fmt: skip
