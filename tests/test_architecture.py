@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "decoder": {"fst.arcs", "fst.manifest", "lattice"},
     "align": {"graph", "decoder", "hmm"},
     "neural": {"ctc"},
-    "train": TRAINING,
+    "train": TRAINING | {"fst"},
     "sphinx": MODELS | {"features"},
     "kaldi": MODELS,
     "recipe": BELOW_RECIPE,
