@@ -45,8 +45,10 @@ def lang() -> None:
 @click.option(
     "--alignments",
     type=click.Path(path_type=Path),
-    help="Learn pronunciation and silence probabilities from this folder, which wfst-asr align made.",
+    help="Learn pronunciation and silence probabilities from this folder, which wfst-asr align or train made.",
 )
+@click.option("--data", type=click.Path(path_type=Path), help="Transcripts of --alignments of wfst-asr train.")
+@click.option("--lang", "old_lang", type=click.Path(path_type=Path), help="Lang directory of these alignments.")
 def make(
     lexicon: Path,
     out_dir: Path,
@@ -63,6 +65,8 @@ def make(
     topo: Path | None,
     extra_phones: str,
     alignments: Path | None,
+    data: Path | None,
+    old_lang: Path | None,
 ) -> None:
     """Write a lang directory from LEXICON (lexicon.txt, lexiconp.txt or lexiconp_silprob.txt).
 
@@ -74,10 +78,14 @@ def make(
     from wfst_asr.lexicon.files import read_lexicon_file, read_silence_probs, write_lexicon, write_silence_lexicon
     from wfst_asr.lexicon.phone_set import PhoneSet
 
+    if (data is None) != (old_lang is None) or (data is not None and alignments is None):
+        raise click.UsageError(
+            "--data and --lang go together, with --alignments; an OUT_DIR of wfst-asr align needs none"
+        )
     found = read_lexicon_file(lexicon)
     entries, silence = found.lexicon, None
     if alignments is not None:
-        entries, silence = _learned(entries, alignments)
+        entries, silence = _learned(entries, alignments, data, old_lang)
         silence = silence if optional_silence else None
     elif found.silence is not None:
         silence = read_silence_probs(silprob or lexicon.with_name("silprob.txt"), found.silence)
@@ -106,7 +114,9 @@ def make(
     )
 
 
-def _learned(lexicon: "Lexicon", alignments: Path) -> "tuple[Lexicon, SilenceProbs]":
+def _learned(
+    lexicon: "Lexicon", alignments: Path, data: Path | None, old_lang: Path | None
+) -> "tuple[Lexicon, SilenceProbs]":
     """Return the lexicon with the probabilities of the aligned words, and those of silence; tell what was counted."""
     from wfst_asr.lexicon.pronunciation_probs import (
         count_pronunciations,
@@ -115,7 +125,13 @@ def _learned(lexicon: "Lexicon", alignments: Path) -> "tuple[Lexicon, SilencePro
     )
     from wfst_asr.lexicon.spoken_words import read_spoken_words, spoken_sequences
 
-    counts = count_pronunciations(spoken_sequences(read_spoken_words(alignments / "prons.txt")))
+    if data is not None and old_lang is not None:
+        from wfst_asr.recipe.aligning import spoken_words_of_archive
+
+        words = spoken_words_of_archive(data, old_lang, alignments)
+    else:
+        words = read_spoken_words(alignments / "prons.txt")
+    counts = count_pronunciations(spoken_sequences(words))
     spoken = counts.spoken
     learned, silence = learn_pronunciation_probs(lexicon, counts), learn_silence_probs(lexicon, counts)
     click.echo(

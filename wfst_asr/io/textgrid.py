@@ -82,7 +82,7 @@ def tiled(intervals: Iterable[Interval], duration_s: float) -> tuple[Interval, .
     result: list[Interval] = []
     at = 0.0
     for interval in intervals:
-        start, end = interval.start_s, min(interval.end_s, duration_s)
+        start, end = min(interval.start_s, duration_s), min(interval.end_s, duration_s)
         if start - at > _TOLERANCE_S:
             result.append(Interval(at, start))
             at = start
