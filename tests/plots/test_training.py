@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.plots.training import plot_training, read_log
+from wfst_asr.plots.training import draw_training, read_log
 
 
 def line(iteration: int, **more: object) -> str:
@@ -39,7 +39,7 @@ def line(iteration: int, **more: object) -> str:
 def test_the_plot_is_an_image_of_any_log(tmp_path: Path, text: str) -> None:
     pytest.importorskip("matplotlib")
     (tmp_path / "log.jsonl").write_text(text)
-    plot_training(tmp_path, tmp_path / "plot.png")
+    draw_training(tmp_path, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -68,4 +68,4 @@ def test_logs_that_are_none_are_told(tmp_path: Path, text: str | None, message: 
     with pytest.raises(WfstAsrError, match=message):
         read_log(tmp_path)
     with pytest.raises(WfstAsrError, match="no kind of image that matplotlib writes"):
-        plot_training(tmp_path, tmp_path / "plot.xyz")
+        draw_training(tmp_path, tmp_path / "plot.xyz")

@@ -38,7 +38,7 @@ class LoggedIteration:
     note: str
 
 
-def plot_training(model_dir: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+def draw_training(model_dir: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """Draw log likelihood a frame and Gaussians a state over the iterations of a training into an image file.
 
     Args:
