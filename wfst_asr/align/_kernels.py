@@ -144,13 +144,16 @@ def drawn_path(first, nextstate, cost, final_cost, start_states, start_costs, le
             if at < 0.0:
                 break
     count = 0
-    while first[state] < first[state + 1]:
-        total = 0.0
+    while True:
+        ending = np.exp(-final_cost[state])
+        total = ending
         for arc in range(first[state], first[state + 1]):
             dest = nextstate[arc]
             if dest != state and 0 <= left[dest] < num_frames - count:
                 total += np.exp(-cost[arc])
-        at, chosen = uniform[count] * total, -1
+        at, chosen = uniform[count] * total - ending, -1
+        if at < 0.0 or total == ending:
+            return path[:count]
         for arc in range(first[state], first[state + 1]):
             dest = nextstate[arc]
             if dest != state and 0 <= left[dest] < num_frames - count:
@@ -161,4 +164,3 @@ def drawn_path(first, nextstate, cost, final_cost, start_states, start_costs, le
         path[count] = chosen
         count += 1
         state = nextstate[chosen]
-    return path[:count]
