@@ -138,7 +138,11 @@ def test_words_are_gathered_from_positions_and_silences_stay_apart() -> None:
     assert words[-1].end_frame == aligned.num_frames
 
 
-PRONUNCIATIONS = {1: [((3,), 0.5), ((3, 4), 0.25)], 2: [((4, 3), 0.0), ((3,), 1.0)], 3: [((1,), 0.0)]}
+PRONUNCIATIONS: dict[int, list[tuple[tuple[int, ...], float]]] = {
+    1: [((3,), 0.5), ((3, 4), 0.25)],
+    2: [((4, 3), 0.0), ((3,), 1.0)],
+    3: [((1,), 0.0)],
+}
 
 
 def divisions(phones: tuple[int, ...], words: Sequence[int], number: int = 0) -> Iterator[tuple[float, list[int]]]:

@@ -63,8 +63,8 @@ def test_words_phones_states_and_likelihoods_tell_the_same(trained: Path) -> Non
         assert [one.word for one in of_utterance if one.word != "<eps>"] == [word.word for word in own]
         assert all((one.word, one.phones) in pronunciations for one in of_utterance if one.word != "<eps>")
         grid = {tier.name: tier.intervals for tier in read_textgrid(ali / "textgrid" / f"{utterance}.TextGrid").tiers}
-        named = [(i.start_s, i.label) for i in grid["words"] if i.label]
-        assert named == [(pytest.approx(word.start_s, abs=1e-6), word.word) for word in own]
+        named = [(round(i.start_s, 2), i.label) for i in grid["words"] if i.label]
+        assert named == [(word.start_s, word.word) for word in own]
         segments = [phone for phone in phones if phone.recording == utterance]
         assert [i.label for i in grid["phones"] if i.label] == [phone.word for phone in segments]
         assert sum(round(phone.duration_s * 100) for phone in segments) == len(ids[utterance])
@@ -83,6 +83,18 @@ def test_the_folder_is_one_to_train_the_next_stage_from(trained: Path) -> None:
     found = read_alignments(trained / "ali")
     assert len(found.transition_ids) == 12
     assert np.array_equal(found.transitions.log_prob, read_transition_model(trained / "model" / "final.mdl").log_prob)
+
+
+def test_the_hmms_of_the_model_are_drawn_with_their_trained_probabilities(trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run = CliRunner().invoke
+    for phone, states, skips in (("SIL", 5, 5), ("SPN", 3, 0), ("NSN", 1, 0), ("EH", 3, 2)):
+        image = tmp_path / f"{phone}.svg"
+        args = ["draw", str(trained / "lang"), phone, str(image), "--model", str(trained / "model")]
+        told = run(lang_command, args, catch_exceptions=False).output
+        assert f"trained; states: {states}, " in told
+        assert f"skips: {skips}\n" in told
+        assert "<svg" in image.read_text()
 
 
 def test_the_words_come_from_the_archive_alone_as_well(trained: Path) -> None:
@@ -137,12 +149,13 @@ def test_utterances_that_fail_are_named_and_the_others_are_aligned(trained: Path
     assert "frames" in reasons["short"]
     assert (found.utterances, found.failures) == (2, 3)
     assert found.first_failure == "'empty': the transcript is empty"
-    words = [word.word for word in read_ctm(tmp_path / "out" / "words.ctm")]
-    assert words == [*text.split(), "MAYBE", "NO"]
+    words = read_ctm(tmp_path / "out" / "words.ctm")  # of two stretches of one recording
+    assert sorted(word.word for word in words) == sorted([*text.split(), "MAYBE", "NO"])
+    assert [word.start_s for word in words] == sorted(word.start_s for word in words)
+    assert next(word for word in words if word.word == "MAYBE").start_s >= 0.5
     assert "unknown" in (tmp_path / "out" / "prons.txt").read_text()
     assert " <UNK> SPN\n" in (tmp_path / "out" / "prons.txt").read_text()
     assert read_textgrid(tmp_path / "out" / "textgrid" / "a_good.TextGrid").end_s == 6.0
-    assert all(word.start_s >= 0.5 for word in read_ctm(tmp_path / "out" / "words.ctm")[-2:])
 
 
 def test_nothing_aligned_is_an_error_of_one_sentence(trained: Path, tmp_path: Path, fails) -> None:  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ class CtmWord:
         start_s: start in seconds.
         duration_s: duration in seconds.
         word: the word.
-        confidence: 0 to 1; None if the file has none.
+        confidence: 0 to 1, or another measure such as a log likelihood a frame; None if the file has none.
     """
 
     recording: str

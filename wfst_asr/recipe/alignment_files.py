@@ -210,8 +210,8 @@ def write_ctms(alignments: Iterable[NamedAlignment], data: DataDir, folder: str 
         frames = np.diff(one.aligned.first_frame)
         per_frame = [None] * len(frames) if one.log_likelihood is None else (one.log_likelihood / frames).tolist()
         phones += [entry(*pair) for pair in zip(one.phone_intervals(), per_frame, strict=True)]
-    write_ctm(words, Path(folder) / "words.ctm")
-    write_ctm(phones, Path(folder) / "phones.ctm")
+    for name, entries in (("words.ctm", words), ("phones.ctm", phones)):
+        write_ctm(sorted(entries, key=lambda one: (one.recording, one.start_s)), Path(folder) / name)
 
 
 def write_phone_likelihoods(alignments: Iterable[NamedAlignment], path: str | os.PathLike[str]) -> None:
