@@ -6,7 +6,7 @@ File layout: OpenFst `const-fst.h` and `fst.h` (FstHeader), version 2, unaligned
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +105,11 @@ def arc_table(
 
 def const_fst_bytes(table: ArcTable) -> bytes:
     """Return the machine as the bytes of an OpenFst const FST with standard (tropical) arcs."""
+    return b"".join(_const_fst_pieces(table))
+
+
+def _const_fst_pieces(table: ArcTable) -> Iterator[bytes | memoryview]:
+    """Yield header, states and arcs, without copying the arcs."""
     header = struct.pack("<i", _MAGIC)
     for text in (b"const", b"standard"):
         header += struct.pack("<i", len(text)) + text
@@ -113,16 +118,23 @@ def const_fst_bytes(table: ArcTable) -> bytes:
     states["final_cost"] = table.final_cost
     states["first_arc"] = table.first_arc[:-1]
     states["num_arcs"] = np.diff(table.first_arc)
-    for name, label in (("num_iepsilons", "ilabel"), ("num_oepsilons", "olabel")):
-        total = np.concatenate(([0], np.cumsum(table.arcs[label] == 0)))
-        states[name] = total[table.first_arc[1:]] - total[table.first_arc[:-1]]
-    return header + states.tobytes() + np.ascontiguousarray(table.arcs).tobytes()
+    piece = 1 << 20  # states a time, so that the sums stay small
+    for low in range(0, table.num_states, piece):
+        first = table.first_arc[low : low + piece + 1]
+        for name, label in (("num_iepsilons", "ilabel"), ("num_oepsilons", "olabel")):
+            total = np.concatenate(([0], np.cumsum(table.arcs[label][first[0] : first[-1]] == 0)))
+            states[name][low : low + piece] = total[first[1:] - first[0]] - total[first[:-1] - first[0]]
+    yield header
+    yield states.tobytes()
+    yield np.ascontiguousarray(table.arcs).view(np.uint8).data
 
 
 def write_const_fst(table: ArcTable, path: str | os.PathLike[str]) -> None:
     """Write the machine as a const FST file (written aside, then renamed)."""
     with written_aside(path) as aside:
-        aside.write_bytes(const_fst_bytes(table))
+        with aside.open("wb") as file:
+            for piece in _const_fst_pieces(table):
+                file.write(piece)
 
 
 def read_const_fst(path: str | os.PathLike[str]) -> ArcTable:

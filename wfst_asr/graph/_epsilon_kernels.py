@@ -1,19 +1,19 @@
-"""Kernels of the last steps of the direct compiler: epsilons removed where nothing grows, self-loops added."""
+"""Kernels of the last step of the direct compiler: epsilons removed where nothing grows, self-loops added."""
 
 import numpy as np
 from numba import njit
 
 from wfst_asr.fst._growing_kernels import grown
-from wfst_asr.graph._arrays_kernels import NOT_FINAL
+from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL
 
 
 @njit(cache=True, nogil=True)
-def inlinable_states(start, first, ilabel, olabel, nextstate, final, loop):  # type: ignore[no-untyped-def]
+def inlinable_states(start, count, nextstate, final, loop):  # type: ignore[no-untyped-def]
     """Mark the states that an epsilon arc into them may be replaced by: not the start, not final, without self-loop,
     and with either one arc in or one arc out, so that the machine does not grow.
     """
-    num_states = first.shape[0] - 1
-    arcs_in = np.zeros(num_states, np.int32)
+    num_states = count.shape[0]
+    arcs_in = np.zeros(num_states, np.uint8)
     for arc in range(nextstate.shape[0]):
         if arcs_in[nextstate[arc]] < 2:
             arcs_in[nextstate[arc]] += 1
@@ -21,106 +21,111 @@ def inlinable_states(start, first, ilabel, olabel, nextstate, final, loop):  # t
     for state in range(num_states):
         if state == start or final[state] != NOT_FINAL or loop[state] >= 0:
             continue
-        if arcs_in[state] == 1 or first[state + 1] - first[state] == 1:
+        if arcs_in[state] == 1 or count[state] == 1:
             mark[state] = 1
     return mark
 
 
 @njit(cache=True, nogil=True)
-def without_local_epsilons(first, ilabel, olabel, cost, nextstate, inlinable):  # type: ignore[no-untyped-def]
-    """Replace epsilon arcs into inlinable states by those states' arcs; the states themselves stay, perhaps unreached.
+def finished_graph(  # type: ignore[no-untyped-def]
+    arcs,
+    start,
+    begin,
+    count,
+    ilabel,
+    olabel,
+    cost,
+    nextstate,
+    final,
+    loop,
+    inlinable,
+    unit_label,
+    unit_loop_label,
+    unit_loop_cost,
+):
+    """Write the arcs of the graph, its states numbered depth first from 0; return (first, final costs, number of arcs).
 
-    An arc with an output label is replaced only where no arc behind it has one.  A chain of such arcs is followed to
-    its end; a cycle of them is left as it is.
+    Epsilon arcs into inlinable states become what leaves these states, which then are not reached any more; an arc with
+    an output label is replaced only where no arc behind it has one.  A chain of such arcs is followed to its end; a
+    cycle of them is left as it is.  The self-loop of a state is its first arc; labels are those of the units.
+
+    Args:
+        arcs: records of ARC_DTYPE to fill, as many as there are arcs and self-loops (no more can come).
+        start: start state.
+        begin, count: (S,) the arcs of state s are begin[s]:begin[s] + count[s].
+        ilabel, olabel, cost, nextstate: arcs; ilabel is a unit + 1, cost an integer in 1 / COST_UNITS.
+        final: (S,) final costs as integers, NOT_FINAL where there are none.
+        loop: (S,) unit of the self-loop, -1 for none.
+        inlinable: of `inlinable_states`.
+        unit_label, unit_loop_label, unit_loop_cost: by unit.
     """
-    num_states = first.shape[0] - 1
-    capacity = ilabel.shape[0] + 1024
-    new_ilabel = np.empty(capacity, np.int32)
-    new_olabel = np.empty(capacity, np.int32)
-    new_cost = np.empty(capacity, np.int32)
-    new_next = np.empty(capacity, np.int32)
-    new_first = np.empty(num_states + 1, np.int64)
+    num_states = count.shape[0]
+    new_number = np.full(num_states, -1, np.int32)
+    first = np.empty(num_states + 1, np.int64)
+    final_cost = np.empty(num_states, np.float32)
+    stack = np.empty(4096, np.int32)  # numbers of states under way, and where in their arcs the search is
+    cursor = np.empty(4096, np.int64)
     arc_stack = np.empty(1024, np.int64)
     label_stack = np.empty(1024, np.int32)
     cost_stack = np.empty(1024, np.int32)
     hops_stack = np.empty(1024, np.int32)
-    count = 0
-    for state in range(num_states):
-        new_first[state] = count
-        depth = 0
-        for arc in range(first[state + 1] - 1, first[state] - 1, -1):
-            if depth == arc_stack.shape[0]:
-                arc_stack = grown(arc_stack, depth + 1)
-                label_stack = grown(label_stack, depth + 1)
-                cost_stack = grown(cost_stack, depth + 1)
-                hops_stack = grown(hops_stack, depth + 1)
-            arc_stack[depth], label_stack[depth], cost_stack[depth], hops_stack[depth] = arc, 0, 0, 0
+    numbered, at, depth = 0, np.int64(0), 0
+    first[0] = 0
+    state = np.int64(start)
+    while True:
+        if state >= 0:  # a new state: write its arcs
+            new_number[state] = numbered
+            final_cost[numbered] = np.inf if final[state] == NOT_FINAL else final[state] / COST_UNITS
+            if loop[state] >= 0:
+                arcs[at].ilabel, arcs[at].olabel = unit_loop_label[loop[state]], 0
+                arcs[at].cost, arcs[at].nextstate = unit_loop_cost[loop[state]], numbered
+                at += 1
+            if depth == stack.shape[0]:
+                stack, cursor = grown(stack, depth + 1), grown(cursor, depth + 1)
+            stack[depth], cursor[depth] = numbered, at
             depth += 1
-        while depth > 0:
+            for k in range(begin[state], begin[state] + count[state]):
+                arc_stack[0], label_stack[0], cost_stack[0], hops_stack[0] = k, 0, 0, 0
+                waiting = 1
+                while waiting > 0:
+                    waiting -= 1
+                    arc, label = arc_stack[waiting], label_stack[waiting]
+                    so_far, hops = cost_stack[waiting], hops_stack[waiting]
+                    target = nextstate[arc]
+                    out = olabel[arc] if label == 0 else label
+                    expand = ilabel[arc] == 0 and inlinable[target] == 1 and target != state and hops < 8
+                    if expand and out != 0:
+                        for i in range(begin[target], begin[target] + count[target]):
+                            expand = expand and olabel[i] == 0
+                    if expand:
+                        most = waiting + count[target]
+                        if most > arc_stack.shape[0]:
+                            arc_stack, label_stack = grown(arc_stack, most), grown(label_stack, most)
+                            cost_stack, hops_stack = grown(cost_stack, most), grown(hops_stack, most)
+                        for i in range(begin[target] + count[target] - 1, begin[target] - 1, -1):
+                            arc_stack[waiting], label_stack[waiting] = i, out
+                            cost_stack[waiting], hops_stack[waiting] = so_far + cost[arc], hops + 1
+                            waiting += 1
+                        continue
+                    arcs[at].ilabel = 0 if ilabel[arc] == 0 else unit_label[ilabel[arc] - 1]
+                    arcs[at].olabel = out
+                    arcs[at].cost = np.float32(so_far + cost[arc]) * np.float32(1.0 / COST_UNITS)
+                    arcs[at].nextstate = target  # its old number, until the search passes
+                    at += 1
+            numbered += 1
+            first[numbered] = at
+        if cursor[depth - 1] < first[stack[depth - 1] + 1]:
+            arc = cursor[depth - 1]
+            cursor[depth - 1] += 1
+            state = np.int64(arcs[arc].nextstate)
+            if new_number[state] >= 0:
+                arcs[arc].nextstate = new_number[state]
+                state = np.int64(-1)
+            else:
+                arcs[arc].nextstate = numbered
+        else:
+            state = np.int64(-1)
             depth -= 1
-            arc, label, so_far, hops = arc_stack[depth], label_stack[depth], cost_stack[depth], hops_stack[depth]
-            target = nextstate[arc]
-            out = olabel[arc] if label == 0 else label
-            expand = ilabel[arc] == 0 and inlinable[target] == 1 and target != state and hops < 8
-            if expand and out != 0:
-                for k in range(first[target], first[target + 1]):
-                    expand = expand and olabel[k] == 0
-            if expand:
-                for k in range(first[target + 1] - 1, first[target] - 1, -1):
-                    if depth == arc_stack.shape[0]:
-                        arc_stack = grown(arc_stack, depth + 1)
-                        label_stack = grown(label_stack, depth + 1)
-                        cost_stack = grown(cost_stack, depth + 1)
-                        hops_stack = grown(hops_stack, depth + 1)
-                    arc_stack[depth], label_stack[depth] = k, out
-                    cost_stack[depth], hops_stack[depth] = so_far + cost[arc], hops + 1
-                    depth += 1
-                continue
-            if count == new_ilabel.shape[0]:
-                new_ilabel = grown(new_ilabel, count + 1)
-                new_olabel = grown(new_olabel, count + 1)
-                new_cost = grown(new_cost, count + 1)
-                new_next = grown(new_next, count + 1)
-            new_ilabel[count], new_olabel[count] = ilabel[arc], out
-            new_cost[count], new_next[count] = so_far + cost[arc], target
-            count += 1
-    new_first[num_states] = count
-    return (
-        new_first,
-        new_ilabel[:count].copy(),
-        new_olabel[:count].copy(),
-        new_cost[:count].copy(),
-        new_next[:count].copy(),
-    )
-
-
-@njit(cache=True, nogil=True)
-def with_self_loops(  # type: ignore[no-untyped-def]
-    first, ilabel, olabel, cost, nextstate, loop, unit_label, unit_loop_label, unit_loop_cost, cost_scale
-):
-    """Return (first, arcs as four arrays) with labels for units, float32 costs, and a state's self-loop first."""
-    num_states = first.shape[0] - 1
-    total = ilabel.shape[0]
-    for state in range(num_states):
-        if loop[state] >= 0:
-            total += 1
-    new_first = np.empty(num_states + 1, np.int64)
-    new_ilabel = np.empty(total, np.int32)
-    new_olabel = np.empty(total, np.int32)
-    new_cost = np.empty(total, np.float32)
-    new_next = np.empty(total, np.int32)
-    at = 0
-    for state in range(num_states):
-        new_first[state] = at
-        if loop[state] >= 0:
-            new_ilabel[at], new_olabel[at] = unit_loop_label[loop[state]], 0
-            new_cost[at], new_next[at] = unit_loop_cost[loop[state]], state
-            at += 1
-        for arc in range(first[state], first[state + 1]):
-            new_ilabel[at] = 0 if ilabel[arc] == 0 else unit_label[ilabel[arc] - 1]
-            new_olabel[at] = olabel[arc]
-            new_cost[at] = cost[arc] * cost_scale
-            new_next[at] = nextstate[arc]
-            at += 1
-    new_first[num_states] = at
-    return new_first, new_ilabel, new_olabel, new_cost, new_next
+            if depth == 0:
+                break
+    return first[: numbered + 1].copy(), final_cost[:numbered].copy(), at

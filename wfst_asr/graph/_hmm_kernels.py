@@ -115,7 +115,9 @@ def _find_state(  # type: ignore[no-untyped-def]
 def expand_hmms(  # type: ignore[no-untyped-def]
     first, ilabel, olabel, cost, nextstate, loop_of_state, hmm_first, hmm_unit, unit_enter_cost
 ):
-    """Replace every HMM label by its states; return (first, ilabel, olabel, cost, nextstate, loop unit of each state).
+    """Replace every HMM label by its states; return (begin, count, (ilabel, olabel, cost, nextstate), loop).
+
+    The arcs of state s are begin[s]:begin[s] + count[s]; loop is the unit of its self-loop, -1 for none.
 
     The arcs of a state are sorted by HMM label and HMM numbers are in the lexicographic order of their units, so that
     arcs whose HMMs begin alike stand together: they share the states of the common beginning (determinization where
@@ -300,17 +302,5 @@ def expand_hmms(  # type: ignore[no-untyped-def]
             depth -= 1
             s_next[used - 1] = found
 
-    new_first = np.empty(num_states + 1, np.int64)
-    out_ilabel = np.empty(num_arcs, np.int32)
-    out_olabel = np.empty(num_arcs, np.int32)
-    out_cost = np.empty(num_arcs, np.int32)
-    out_next = np.empty(num_arcs, np.int32)
-    position = np.int64(0)
-    for state in range(num_states):
-        new_first[state] = position
-        for arc in range(begin[state], begin[state] + count[state]):
-            out_ilabel[position], out_olabel[position] = new_ilabel[arc], new_olabel[arc]
-            out_cost[position], out_next[position] = new_cost[arc], new_next[arc]
-            position += 1
-    new_first[num_states] = position
-    return new_first, out_ilabel, out_olabel, out_cost, out_next, loop[:num_states].copy()
+    arcs = (new_ilabel[:num_arcs], new_olabel[:num_arcs], new_cost[:num_arcs], new_next[:num_arcs])
+    return begin[:num_states], count[:num_states], arcs, loop[:num_states]

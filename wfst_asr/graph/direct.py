@@ -84,33 +84,22 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     enter = np.rint(hmms.unit_enter_cost * arrays.COST_UNITS).astype(np.int32)
     last_unit = hmms.hmm_unit[hmms.hmm_first[1:] - 1]
     absorbed = kernels.absorbed_loops(clg.start, clg.first, clg.ilabel, clg.nextstate, clg.final, last_unit)
-    first, ilabel, olabel, cost, nextstate, loop = kernels.expand_hmms(
+    begin, count, columns, loop = kernels.expand_hmms(
         clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, absorbed, hmms.hmm_first, hmms.hmm_unit, enter
     )
     loop_label = hmms.unit_label if hmms.unit_loop_label is None else hmms.unit_loop_label
     loop[(loop >= 0) & (loop_label[loop] == 0)] = kernels.NO_LOOP
     final = np.full(len(loop), arrays.NOT_FINAL, dtype=np.int32)
     final[: clg.num_states] = clg.final
-    inlinable = epsilons.inlinable_states(clg.start, first, ilabel, olabel, nextstate, final, loop)
-    first, ilabel, olabel, cost, nextstate = epsilons.without_local_epsilons(
-        first, ilabel, olabel, cost, nextstate, inlinable
-    )
-    rep = np.arange(len(loop), dtype=np.int32)
-    new_number, count, num_arcs = arrays.preorder_of_merged(clg.start, first, nextstate, rep)
-    keep = new_number >= 0
-    new_loop = np.empty(count, dtype=np.int32)
-    new_loop[new_number[keep]] = loop[keep]
-    m = Machine(*arrays.renumbered(new_number, count, num_arcs, first, ilabel, olabel, cost, nextstate, final, rep))
-    del first, ilabel, olabel, cost, nextstate, rep, new_number
-    loop_cost = hmms.unit_loop_cost.astype(np.float32)
-    first, ilabel, olabel, float_cost, nextstate = epsilons.with_self_loops(
-        m.first, m.ilabel, m.olabel, m.cost, m.nextstate, new_loop,
-        hmms.unit_label, loop_label, loop_cost, np.float32(1.0 / arrays.COST_UNITS),
+    start = clg.start
+    del clg, absorbed
+    inlinable = epsilons.inlinable_states(start, count, columns[3], final, loop)
+    records = np.empty(len(columns[0]) + np.count_nonzero(loop >= 0), dtype=ARC_DTYPE)
+    first, final_cost, num_arcs = epsilons.finished_graph(
+        records, start, begin, count, *columns, final, loop, inlinable,
+        hmms.unit_label, loop_label, hmms.unit_loop_cost.astype(np.float32),
     )  # fmt: skip
-    records = np.empty(len(ilabel), dtype=ARC_DTYPE)
-    records["ilabel"], records["olabel"], records["cost"], records["nextstate"] = ilabel, olabel, float_cost, nextstate
-    final_cost = np.where(m.final == arrays.NOT_FINAL, np.inf, m.final / arrays.COST_UNITS).astype(np.float32)
-    return ArcTable(m.start, first, records, final_cost)
+    return ArcTable(0, first, records[:num_arcs], final_cost)
 
 
 def spoken_part(grammar: ArcTable, words: NDArray[np.int32], *, backoff_label: int) -> ArcTable:
@@ -168,6 +157,7 @@ def direct_hclg(
         clg = merge_equal_states(clg, rounds=2)
         size.set(clg.num_states, clg.num_arcs)
     with clock.step("H o CLG, self-loops") as size:
-        hclg = expand_to_hmm_states(with_networks(clg, hmms), hmms)
+        clg = with_networks(clg, hmms)
+        hclg = expand_to_hmm_states(clg, hmms)
         size.set(hclg.num_states, hclg.num_arcs)
     return hclg
