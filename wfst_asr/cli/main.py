@@ -1,15 +1,13 @@
 """Entry point of `wfst-asr`: subcommands imported on use, errors told in one sentence."""
 
-import sys
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import NoReturn
 
 import click
 
-from wfst_asr.cli.interrupts import patient_interrupts
+from wfst_asr.cli.exit_status import exit_after
 from wfst_asr.cli.lazy_group import LazyGroup
-from wfst_asr.errors import WfstAsrError
 
 _COMMANDS = {
     # name: (module, attribute, one line of help)
@@ -33,30 +31,7 @@ def cli() -> None:
     """Speech recognition with weighted finite-state transducers."""
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"wfst-asr: note: {message}", err=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit status 0 done, 1 an error told in one sentence, 2 wrong usage."""
-    warnings.showwarning = _show_warning
-    try:
-        with patient_interrupts():
-            status = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except WfstAsrError as error:
-        click.echo(f"wfst-asr: {error}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("wfst-asr: interrupted; nothing half-written was left", err=True)
-        sys.exit(1)
-    except MemoryError as error:
-        click.echo(f"wfst-asr: out of memory ({error}); give it less, or a smaller --max-active", err=True)
-        sys.exit(1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"wfst-asr: {where}{error.strerror or error}", err=True)
-        sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+    given = list(arguments) if arguments is not None else None
+    exit_after(partial(cli.main, args=given, standalone_mode=False), name="wfst-asr")

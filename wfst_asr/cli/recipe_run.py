@@ -1,6 +1,7 @@
 """The command line of a recipe's page, `python recipes/NAME/run.py`."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,7 @@ def recipe_command(name: str, page: Page) -> click.Command:
     ) -> None:
         if only and (start or until):
             raise click.UsageError("give --only, or --from and --until, not both")
-        recipe = Recipe(name, work or Path("exp") / name, num_jobs=num_jobs)
+        recipe = Recipe(name, work or Path("exp") / name, num_jobs=num_jobs, told={"tell": _tell, "step": _step})
         page(recipe, Given(corpus, lexicon, lm, seed))
         if list_stages:
             for stage in recipe.stages:
@@ -86,9 +87,21 @@ def _report(number: int, count: int, stage: Stage, result: StageResult | None) -
     elif not result.made:
         click.echo(f"{head}: unchanged", err=True)
     else:
-        figures = ", ".join(f"{name} {_short(value)}" for name, value in result.figures.items() if value is not None)
+        figures = ", ".join(
+            f"{name} {_short(value)}" for name, value in result.figures.items() if value not in (None, "")
+        )
         usage = f"{result.cpu_seconds:.1f} CPU s, {result.wall_seconds:.1f} s, {result.peak_mb:.0f} MB"
         click.echo(f"    {usage}{f'; {figures}' if figures else ''}", err=True)
+
+
+def _tell(line: str) -> None:
+    click.echo(f"    {line}", err=True)
+
+
+def _step(what: str, at: int, of: int) -> None:
+    """Show how far a stage is, in one line of a terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K    {what} {at}/{of}" if at < of else "\r\033[K", nl=False, err=True)
 
 
 def _short(value: object) -> str:

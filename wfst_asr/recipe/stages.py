@@ -38,8 +38,8 @@ class Stage:
 
     Attributes:
         name: what the command line calls it.
-        function: called with inputs, options, `out_dir`, and `num_jobs` where it takes one, all by keyword;
-            a mapping or a record that it returns gives the stage's figures.
+        function: called with inputs, options, `out_dir`, and where it takes them `num_jobs` and the recipe's callbacks
+            for progress, all by keyword; a mapping or a record that it returns gives the stage's figures.
         inputs: file, folder, several of them, or None (not given), by the function's parameter.
         options: values by the function's parameter: numbers, texts, records (dataclasses) and tuples of these.
         output: the folder that it makes.
@@ -84,6 +84,7 @@ class Recipe:
         name: of the recipe.
         work: folder that the stages' folders are made in.
         num_jobs: processes, for functions that take `num_jobs`; results must not depend on it.
+        told: functions to tell progress to, by the name of the parameter that they are for, such as `step`.
 
     >>> import tempfile
     >>> def greet(out_dir: Path, name: str) -> dict[str, int]:
@@ -97,12 +98,20 @@ class Recipe:
     'hello you'
     """
 
-    def __init__(self, name: str, work: str | os.PathLike[str], *, num_jobs: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: str | os.PathLike[str],
+        *,
+        num_jobs: int = 1,
+        told: Mapping[str, Callable[..., None]] | None = None,
+    ) -> None:
         if num_jobs < 1:
             raise WfstAsrError(f"num_jobs is {num_jobs}; expected at least 1")
         self.name = name
         self.work = Path(work)
         self.num_jobs = num_jobs
+        self.told = dict(told or {})
         self.stages: list[Stage] = []
 
     def stage(
@@ -227,8 +236,9 @@ class _Run:
         record = StageRecord(stage.name, key, inputs, options, {})
         with self._folder_aside(stage, key) as aside:
             arguments: dict[str, object] = {**stage.inputs, **stage.options, "out_dir": aside}
-            if "num_jobs" in inspect.signature(stage.function).parameters:
-                arguments["num_jobs"] = self.recipe.num_jobs
+            offered = {"num_jobs": self.recipe.num_jobs, **self.recipe.told}
+            taken = inspect.signature(stage.function).parameters
+            arguments.update({name: value for name, value in offered.items() if name in taken})
             with measured() as usage:
                 returned = stage.function(**arguments)
             record.figures = figures_of(returned)
