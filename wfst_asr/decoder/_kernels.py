@@ -4,6 +4,9 @@ A token is a state reached at a frame.  Tokens of a frame lie one after another 
 among all tokens ever made (minus those that were collected) is its trace index, under which its back-pointer is kept.
 A hash table finds the token of a state: an entry is (address << 32 | trace index) and counts as empty if its trace
 index lies before the frame that is being made, so that the table is never cleared between frames.
+
+Where a lattice is asked for, `links` holds the arcs into tokens that are not their best ones (`_link_kernels.py`);
+where it is None the kernels are compiled without what belongs to it, and the best path costs what it cost before.
 """
 
 from typing import Any, NamedTuple
@@ -11,9 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from wfst_asr.decoder._link_kernels import (
+    LINKS_FULL,
+    NUM_LINKS,
+    begin_frame,
+    collect_unlinked,
+    end_frame,
+    links_full,
+    prune_recent,
+    room_for_tokens,
+    wider_links,
+)
 from wfst_asr.decoder._prefetch import prefetch as _prefetch
 from wfst_asr.decoder._pruning import best_token, pruning_cutoff
-from wfst_asr.decoder._trace_kernels import Trace, collect, grown, room
+from wfst_asr.decoder._trace_kernels import Trace, grown, room
 
 prefetch: Any = _prefetch
 NO_ARC = np.uint32(0xFFFFFFFF)
@@ -58,6 +72,7 @@ def _expand(
     words: Any, costs: Any, row: Any, emitting_step: bool, old_target: Any, old_cost: Any, old_count: int,
     old_base: int, i: int, cutoff: Any, next_cutoff: Any, beam: Any, table: Any, table_bits: int, target: Any,
     cost: Any, link: Any, head: Any, tail: Any, previous: Any, arc: Any, base: int, count: int, shift: Any,
+    links: Any,
 ) -> tuple[int, int, Any, int]:  # fmt: skip
     """Follow the emitting arcs of tokens `i...` of the old frame, or the epsilon arcs of the new frame's waiting lists.
 
@@ -69,6 +84,10 @@ def _expand(
         number of new tokens, the next frame's cutoff, the number of arcs followed.
     """
     capacity = min(len(cost), 1 << (table_bits - 1))
+    if links is not None:
+        other, numbers, lattice_beam = links.other, links.numbers, links.beam[0]
+        records, record_costs = links.records, links.records.view(np.float32)
+        num_links, link_capacity = numbers[NUM_LINKS], len(records)
     address_mask = (np.uint32(1) << shift) - np.uint32(1)
     hash_mask = np.uint64((1 << table_bits) - 1)
     hash_shift = np.uint64(32 - table_bits)
@@ -91,6 +110,10 @@ def _expand(
             arcs = np.int64(words[a + 2])
             if count + arcs + 1 > capacity:
                 break
+            if links is not None:  # noqa: SIM102  (left out of the kernel only where it stands alone)
+                if num_links + arcs + 1 > link_capacity:
+                    numbers[LINKS_FULL] = 1
+                    break
             came_from = np.int32(old_base + i)
             i += 1
             stop = a + 4 + 3 * arcs
@@ -117,6 +140,10 @@ def _expand(
             arcs = np.int64(words[a + 3])
             if count + arcs > capacity:
                 break
+            if links is not None:  # noqa: SIM102
+                if num_links + arcs > link_capacity:
+                    numbers[LINKS_FULL] = 1
+                    break
             head[code_now] = link[slot]
             link[slot] = _IN_NO_LIST
             token_cost = cost[slot]
@@ -146,18 +173,29 @@ def _expand(
                         cost[count] = new
                         previous[base + count] = came_from
                         arc[base + count] = this
+                        if links is not None:
+                            other[base + count] = -1
                         waits = to >> shift > 0
                         slot = count
                         count += 1
                     elif entry >> np.uint64(32) == address:
                         slot = np.int64(index - first)
                         old = cost[slot]
-                        if new < old:
-                            if to >> shift == last and link[slot] == _IN_NO_LIST:
-                                # on an epsilon cycle and expanded already: waits again if the gain is above rounding
-                                if new >= old - _CYCLE_GAIN:
-                                    break
-                                waits = True
+                        better = new < old
+                        if better and to >> shift == last and link[slot] == _IN_NO_LIST:
+                            # on an epsilon cycle and expanded already: waits again if the gain is above rounding
+                            waits = better = new < old - _CYCLE_GAIN
+                        if links is not None:
+                            # the worse of the two ways into the token becomes a link, if it may be in the lattice
+                            worse = old if better else new
+                            if abs(new - old) <= lattice_beam:
+                                records[num_links, 0] = previous[index] if better else came_from
+                                records[num_links, 1] = np.int32(arc[index] if better else np.uint32(this))
+                                record_costs[num_links, 2] = worse
+                                records[num_links, 3] = other[index]
+                                other[index] = num_links
+                                num_links += 1
+                        if better:
                             cost[slot] = new
                             previous[index] = came_from
                             arc[index] = this
@@ -188,6 +226,8 @@ def _expand(
                 to = words[a]
                 new = token_cost + costs[a + 1]
                 a += 2
+    if links is not None:
+        numbers[NUM_LINKS] = num_links
     return i, count, next_cutoff, expanded
 
 
@@ -216,8 +256,10 @@ def _fill_table(table: Any, bits: int, target: Any, count: int, base: int, shift
 
 
 @njit(cache=True, nogil=True)
-def begin_search(words: Any, costs: Any, start: Any, shift: Any, codes: int, beam: Any, capacity: int) -> Any:
-    """Return the frontier of the start state and what epsilon arcs reach from it, its size, trace, table, arcs."""
+def begin_search(
+    words: Any, costs: Any, start: Any, shift: Any, codes: int, beam: Any, capacity: int, links: Any
+) -> Any:  # fmt: skip
+    """Return the frontier of the start state and what epsilon arcs reach, its size, trace, table, arcs, links."""
     frontier = make_frontier(capacity, codes)
     trace = Trace(np.zeros(8 * capacity, np.int32), np.zeros(8 * capacity, np.uint32))
     table = np.zeros(2 * capacity, np.uint64)
@@ -229,9 +271,16 @@ def begin_search(words: Any, costs: Any, start: Any, shift: Any, codes: int, bea
         frontier.tail[0] = 0
         frontier.link[0] = -1
     bits = _bits(len(table))
-    _fill_table(table, bits, frontier.target, 1, 1, shift)
-    frontier, trace, table, count, arcs = _close(words, costs, beam, frontier, trace, table, bits, 1, 1, shift)
-    return frontier, count, trace, table, arcs
+    # numbers with a type, since numba compiles a function anew for each literal that it is called with
+    base: Any = np.int64(1)
+    count = base
+    _fill_table(table, bits, frontier.target, count, base, shift)
+    begun = begin_frame(links, len(trace.arc), base)
+    frontier, trace, table, count, arcs, closed = _close(
+        words, costs, beam, frontier, trace, table, bits, base, count, shift, begun
+    )
+    end_frame(closed, frontier.target, frontier.cost, base, count)
+    return frontier, count, trace, table, arcs, closed
 
 
 @njit(cache=True, nogil=True)
@@ -246,26 +295,30 @@ def _bits(size: int) -> int:
 @njit(cache=True, nogil=True)
 def _close(
     words: Any, costs: Any, cutoff: Any, frontier: Any, trace: Any, table: Any, bits: int, base: int, count: int,
-    shift: Any,
+    shift: Any, links: Any,
 ) -> Any:  # fmt: skip
     """Do the epsilon step of a frame, growing the buffers where they are full."""
     no_row = np.empty(0, np.float32)
-    arcs, done = 0, 0
+    zero: Any = np.int64(0)
+    one: Any = np.int64(1)
+    arcs, done = zero, zero
     while True:
         done, count, _, followed = _expand(
-            words, costs, no_row, False, frontier.target, frontier.cost, 1, 0, 0, cutoff, cutoff, cutoff, table, bits,
-            frontier.target, frontier.cost, frontier.link, frontier.head, frontier.tail, trace.previous, trace.arc,
-            base, count, shift,
+            words, costs, no_row, False, frontier.target, frontier.cost, one, zero, zero, cutoff, cutoff, cutoff,
+            table, bits, frontier.target, frontier.cost, frontier.link, frontier.head, frontier.tail, trace.previous,
+            trace.arc, base, count, shift, links,
         )  # fmt: skip
         arcs += followed
         if done == 1:
-            return frontier, trace, table, count, arcs
-        frontier, trace, table, bits = _double(frontier, count, base, trace, table, bits, shift)
+            return frontier, trace, table, count, arcs, links
+        frontier, trace, table, bits, links = _double(frontier, count, base, trace, table, bits, shift, links)
 
 
 @njit(cache=True, nogil=True)
-def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: int, shift: Any) -> Any:
+def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: int, shift: Any, links: Any) -> Any:
     """Return the buffers of the frame in the making at twice the size that was too small."""
+    if links_full(links):
+        return frontier, trace, table, bits, wider_links(links)
     if len(frontier.cost) <= 1 << (bits - 1):
         frontier = _wider(frontier, 2 * len(frontier.cost))
     capacity = len(frontier.cost)
@@ -275,21 +328,21 @@ def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: 
     if len(table) < 1 << bits:
         table = np.empty(1 << bits, np.uint64)
     _fill_table(table, bits, frontier.target, count, base, shift)
-    return frontier, trace, table, bits
+    return frontier, trace, table, bits, room_for_tokens(links, len(trace.arc))
 
 
 @njit(cache=True, nogil=True)
 def advance_search(
     words: Any, costs: Any, shift: Any, scores: Any, scale: Any, beam: Any, max_active: int, min_active: int,
     beam_delta: Any, frontier: Any, spare: Any, base: int, count: int, trace: Any, table: Any, offset: float,
-    tally: Any,
+    tally: Any, links: Any,
 ) -> Any:  # fmt: skip
     """Search through the frames of `scores`; stop early when no token is left.
 
     Returns:
-        frontier, spare, base, count, trace, table, offset (what the costs of the frontier lack to their totals), and
-        the number of frames that were searched.  `tally` counts tokens, emitting arcs, epsilon arcs, frames that
-        max_active cut, and the most tokens of a frame.
+        frontier, spare, base, count, trace, table, offset (what the costs of the frontier lack to their totals), the
+        number of frames that were searched, and the links.  `tally` counts tokens, emitting arcs, epsilon arcs, frames
+        that max_active cut, and the most tokens of a frame.
     """
     row = np.empty(scores.shape[1], np.float32)
     address_mask = (np.uint32(1) << shift) - np.uint32(1)
@@ -301,12 +354,16 @@ def advance_search(
         )
         for p in range(scores.shape[1]):
             row[p] = np.float32(-scale * scores[t, p]) - best
+        kept = prune_recent(links, trace, costs, base, count)
         if base + count + len(spare.cost) > len(trace.arc):
-            base = collect(trace, base, count)
+            kept = collect_unlinked(links, trace, kept, count)
+            if 2 * (kept + count + len(spare.cost)) > len(trace.arc):
+                trace = room(trace, 2 * (kept + count + len(spare.cost)))
+        if kept != base:
+            base = kept
             table[:] = np.uint64(0)
-            if 2 * (base + count + len(spare.cost)) > len(trace.arc):
-                trace = room(trace, 2 * (base + count + len(spare.cost)))
         next_base = base + count
+        links = begin_frame(links, len(trace.arc), next_base)
         # the table is as wide as the frame is likely to need, so that it stays in the cache
         bits = min(_bits(len(table)), max(_LEAST_TABLE_BITS, _bits(4 * count)))
         # the best token's arcs alone, for an early cutoff
@@ -317,26 +374,30 @@ def advance_search(
         for k in range(np.int64(words[at + 2])):
             a = at + 4 + 3 * k
             next_cutoff = min(next_cutoff, best + costs[a + 2] + row[words[a]] + next_beam)
-        new_count, i = 0, 0
+        new_count: Any = np.int64(0)
+        i: Any = np.int64(0)
         while i < count:
             i, new_count, next_cutoff, followed = _expand(
                 words, costs, row, True, frontier.target, frontier.cost, count, base, i, cutoff, next_cutoff,
                 next_beam, table, bits, spare.target, spare.cost, spare.link, spare.head, spare.tail, trace.previous,
-                trace.arc, next_base, new_count, shift,
+                trace.arc, next_base, new_count, shift, links,
             )  # fmt: skip
             tally[1] += followed
             if i < count:
-                spare, trace, table, bits = _double(spare, new_count, next_base, trace, table, bits, shift)
-        spare, trace, table, new_count, followed = _close(
-            words, costs, next_cutoff, spare, trace, table, bits, next_base, new_count, shift
+                spare, trace, table, bits, links = _double(
+                    spare, new_count, next_base, trace, table, bits, shift, links
+                )
+        spare, trace, table, new_count, followed, links = _close(
+            words, costs, next_cutoff, spare, trace, table, bits, next_base, new_count, shift, links
         )
         tally[2] += followed
         if new_count == 0:
-            return frontier, spare, base, count, trace, table, offset, t
+            return frontier, spare, base, count, trace, table, offset, t, links
+        end_frame(links, spare.target, spare.cost, next_base, new_count)
         tally[0] += count
         tally[3] += limited
         tally[4] = max(tally[4], new_count)
         offset += best
         frontier, spare = spare, frontier
         base, count = next_base, new_count
-    return frontier, spare, base, count, trace, table, offset, scores.shape[0]
+    return frontier, spare, base, count, trace, table, offset, scores.shape[0], links

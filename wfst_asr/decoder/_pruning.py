@@ -21,6 +21,34 @@ def best_token(cost: Any, count: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _select(values: Any, rank: int) -> Any:
+    """Return the value with `rank` before it in rising order, and disorder the values (Hoare's quickselect).
+
+    np.partition does the same, but takes seconds to compile.
+    """
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if rank <= j:
+            high = j
+        elif rank >= i:
+            low = i
+        else:
+            break
+    return values[rank]
+
+
+@njit(cache=True, nogil=True)
 def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> Any:
     """Return the cost with exactly `rank` costs before it in rising order if it is at most `high`, else infinity.
 
@@ -51,7 +79,7 @@ def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> An
         if cost[i] <= high and min(int((cost[i] - low) * factor), _BINS) == found:
             inside[k] = cost[i]
             k += 1
-    return np.partition(inside, rank - before)[rank - before]
+    return _select(inside, rank - before)
 
 
 @njit(cache=True, nogil=True)

@@ -4,13 +4,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from wfst_asr.decoder.beam import NoPathError
 from wfst_asr.decoder.decode import DecodeResult, decode
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,34 @@ def decode_utterances(
         WfstAsrError: scores that are not in order, with the utterance named.  An utterance without frames or without
             any path is left out and says why.
     """
+
+    def decode_one(item: tuple[str, Callable[[], Any]]) -> Decoded:
+        return _decode_one(graph, item[0], item[1], options)
+
+    yield from over_threads(decode_one, utterances, num_jobs=num_jobs)
+
+
+def over_threads(function: Callable[[_Item], _Made], items: Iterable[_Item], *, num_jobs: int) -> Iterator[_Made]:
+    """Yield what a function makes of each item, in the order of the items.
+
+    Args:
+        function: called in one of the threads.
+        items: at most twice as many as threads are taken ahead.
+        num_jobs: threads; with 1 the function is called in the caller's.
+
+    Raises:
+        WfstAsrError: num_jobs below 1; and what the function raises.
+    """
     if num_jobs < 1:
         raise WfstAsrError(f"num_jobs {num_jobs}, expected at least 1")
     if num_jobs == 1:
-        for utterance, scores in utterances:
-            yield _decode_one(graph, utterance, scores, options)
+        yield from map(function, items)
         return
     with ThreadPoolExecutor(num_jobs) as pool:
-        waiting: deque[Future[Decoded]] = deque()
+        waiting: deque[Future[_Made]] = deque()
         try:
-            for utterance, scores in utterances:
-                waiting.append(pool.submit(_decode_one, graph, utterance, scores, options))
+            for item in items:
+                waiting.append(pool.submit(function, item))
                 if len(waiting) >= 2 * num_jobs:
                     yield waiting.popleft().result()
             while waiting:

@@ -4,6 +4,7 @@ Time-synchronous Viterbi search with Kaldi's pruning (`LatticeFasterDecoder`, on
 within the beam (and within max_active) are expanded along emitting arcs, then along epsilon arcs, level by level.
 Costs are float32, re-centred on the best token in every frame; one back-pointer a token, those that no living token
 needs are collected when their buffer is full, so that memory does not grow with the length of the audio.
+For lattices (`lattice_beam.py`) the other arcs into tokens are kept as well, within the lattice beam.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from wfst_asr.errors import WfstAsrError
 _FIRST_CAPACITY = 1 << 14
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
+_ROUNDING = 0.01
 
 
 class NoPathError(WfstAsrError):
@@ -77,8 +79,9 @@ class BeamSearch:
     ([0, 1], 3.5)
     """
 
-    def __init__(self, graph: SearchGraph, options: DecodeOptions | None = None) -> None:
-        from wfst_asr.decoder import _kernels
+    def __init__(self, graph: SearchGraph, options: DecodeOptions | None = None, *, keep_lattice: bool = False) -> None:
+        """Begin a search; `keep_lattice` keeps what `lattice_beam.raw_lattice` makes a lattice of."""
+        from wfst_asr.decoder import _kernels, _link_kernels
 
         self.graph = graph
         self.options = options or DecodeOptions()
@@ -90,10 +93,22 @@ class BeamSearch:
         self._shift = np.uint32(layout.code_shift)
         codes = 1 << (32 - layout.code_shift)
         self._beam = np.float32(self.options.beam)
+        self._links: _link_kernels.Links | None = None
+        if keep_lattice:
+            # float32 costs are rounded, so that a little more is kept, and the lattice pruned exactly
+            wider = self.options.lattice_beam + _ROUNDING
+            self._links = _link_kernels.make_links(wider, self.options.prune_interval, _FIRST_CAPACITY)
         begun = _kernels.begin_search(
-            self._words, self._costs, np.uint32(layout.start), self._shift, codes, self._beam, _FIRST_CAPACITY
+            self._words,
+            self._costs,
+            np.uint32(layout.start),
+            self._shift,
+            codes,
+            self._beam,
+            _FIRST_CAPACITY,
+            self._links,
         )
-        self._frontier, self._count, self._trace, self._table, epsilon_arcs = begun
+        self._frontier, self._count, self._trace, self._table, epsilon_arcs, self._links = begun
         self._spare = _kernels.make_frontier(_FIRST_CAPACITY, codes)
         self._base = 1
         self._offset = 0.0
@@ -150,9 +165,10 @@ class BeamSearch:
             self._table,
             self._offset,
             self._tally,
+            self._links,
         )
         (self._frontier, self._spare, self._base, self._count) = advanced[:4]
-        (self._trace, self._table, self._offset, frames) = advanced[4:]
+        (self._trace, self._table, self._offset, frames, self._links) = advanced[4:]
         self._frames += frames
         if frames < len(scores):
             raise NoPathError(
@@ -180,3 +196,20 @@ class BeamSearch:
             final_cost=final_cost,
             reached_final=reached,
         )
+
+    def kept(self) -> "KeptTokens":
+        """Return what a search with `keep_lattice` keeps."""
+        if self._links is None:
+            raise WfstAsrError("the search keeps no lattice; begin it with keep_lattice=True")
+        return KeptTokens(self._links, self._trace, self._base, self._count, self._frontier)
+
+
+@dataclass(frozen=True)
+class KeptTokens:
+    """The tokens of a lattice search: links, trace, and the newest frame (its first token, their number, costs)."""
+
+    links: Any
+    trace: Any
+    base: int
+    count: int
+    frontier: Any

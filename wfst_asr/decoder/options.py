@@ -15,6 +15,8 @@ class DecodeOptions:
         max_active: at most about this many tokens are expanded a frame; None for no limit.
         min_active: at least this many are expanded, beam or not.
         beam_delta: added to the beam that max_active or min_active imply, for the frame that follows.
+        lattice_beam: where a lattice is asked for, it holds what is on a path at most this much costlier than the best.
+        prune_interval: frames between prunings of what a lattice search keeps; changes memory and time only.
         acoustic_scale: factor on the scores; None takes the graph's manifest's, or 1 where it has none.
 
     Raises:
@@ -28,6 +30,8 @@ class DecodeOptions:
     max_active: int | None = 7000
     min_active: int = 200
     beam_delta: float = 0.5
+    lattice_beam: float = 8.0
+    prune_interval: int = 25
     acoustic_scale: float | None = None
 
     def __post_init__(self) -> None:
@@ -41,11 +45,17 @@ class DecodeOptions:
             raise WfstAsrError(f"min_active {self.min_active} is above max_active {self.max_active}; lower it")
         if not self.beam_delta > 0:
             raise WfstAsrError(f"beam_delta {self.beam_delta}, expected a number above 0; usual is 0.5")
+        if not self.lattice_beam >= 0:
+            raise WfstAsrError(f"lattice_beam {self.lattice_beam}, expected a number of at least 0; usual are 6 to 10")
+        if self.prune_interval < 1:
+            raise WfstAsrError(f"prune_interval {self.prune_interval}, expected at least 1; usual is 25")
         scale = self.acoustic_scale
         if scale is not None and not (scale > 0 and math.isfinite(scale)):
             raise WfstAsrError(f"acoustic_scale {scale}, expected a number above 0")
 
 
 def exact_options(*, acoustic_scale: float | None = None) -> DecodeOptions:
-    """Return the dials with which the beam search prunes nothing."""
-    return DecodeOptions(beam=math.inf, max_active=None, min_active=0, acoustic_scale=acoustic_scale)
+    """Return the dials with which the beam search and its lattices prune nothing."""
+    return DecodeOptions(
+        beam=math.inf, max_active=None, min_active=0, lattice_beam=math.inf, acoustic_scale=acoustic_scale
+    )

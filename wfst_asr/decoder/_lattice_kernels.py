@@ -1,0 +1,164 @@
+"""Kernels that make a lattice of the tokens and links that a search kept."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from wfst_asr.decoder._link_kernels import NUM_FRAMES, extra_costs, link_slack
+
+_NOT_MET, _WAITS = -1, -2
+_BEST_ARC, _DONE = -2, -1
+
+
+@njit(cache=True, nogil=True)
+def gather_lattice(
+    links: Any, trace: Any, costs: Any, last_extra: Any, base: int, count: int, beam: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Return the tokens and arcs within `beam` of the best path, by `last_extra` of the newest frame's tokens.
+
+    Every arc leads to a higher state.  An arc that closes a cycle of epsilon arcs is left out, but never a best arc.
+
+    Returns:
+        (S,) trace index, (S,) frames consumed, (S + 1,) first arc, (A,) nextstate, (A,) address of each arc.
+    """
+    end = base + count
+    extra = extra_costs(links, trace, costs, last_extra, 0, end, beam)
+    begin = links.frames[0, 0]
+    token, frame_of, number = _forward_order(links, trace, costs, extra, end, beam)
+    states = len(token)
+    first_arc = np.zeros(states + 1, np.int64)
+    most = 0
+    for s in range(states):
+        most += 1
+        k = np.int64(links.other[token[s]])
+        while k >= 0:
+            most += 1
+            k = np.int64(links.records[k, 3])
+    source, target, address = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.uint32)
+    arcs = 0
+    for s in range(states):
+        i = token[s]
+        first = links.frames[frame_of[s], 0]
+        before = np.int64(trace.previous[i])
+        arc = trace.arc[i]
+        k = np.int64(links.other[i])
+        within = before >= begin
+        of_state = arcs
+        while True:
+            # an epsilon arc may be there twice, if its source lies on a cycle and was expanded again
+            if within and number[before - begin] < s:
+                known = False
+                if before >= first:
+                    for j in range(of_state, arcs):
+                        known |= address[j] == arc and source[j] == number[before - begin]
+                if not known:
+                    source[arcs], target[arcs], address[arcs] = number[before - begin], s, arc
+                    first_arc[number[before - begin] + 1] += 1
+                    arcs += 1
+            if k < 0:
+                break
+            before = np.int64(links.records[k, 0])
+            arc = np.uint32(links.records[k, 1])
+            within = extra[i - begin] + link_slack(links, costs, k, i, first) <= beam
+            k = np.int64(links.records[k, 3])
+    for s in range(states):
+        first_arc[s + 1] += first_arc[s]
+    nextstate, addresses = np.empty(arcs, np.int32), np.empty(arcs, np.uint32)
+    filled = first_arc.copy()
+    for j in range(arcs):
+        at = filled[source[j]]
+        filled[source[j]] += 1
+        nextstate[at], addresses[at] = target[j], address[j]
+    return token, frame_of, first_arc, nextstate, addresses
+
+
+@njit(cache=True, nogil=True)
+def _forward_order(links: Any, trace: Any, costs: Any, extra: Any, end: int, beam: Any) -> tuple[Any, Any, Any]:
+    """Put the tokens in an order in which arcs go forward: in each frame, depth first to what comes before."""
+    begin = links.frames[0, 0]
+    states = 0
+    for i in range(end - begin):
+        states += extra[i] <= beam
+    token, frame_of = np.empty(states, np.int64), np.empty(states, np.int32)
+    number = np.full(end - begin, _NOT_MET, np.int32)
+    made = 0
+    stack, cursor = np.empty(states, np.int64), np.empty(states, np.int64)
+    frames = links.numbers[NUM_FRAMES]
+    for frame in range(frames):
+        first = links.frames[frame, 0]
+        stop = links.frames[frame + 1, 0] if frame + 1 < frames else end
+        for root in range(first, stop):
+            if number[root - begin] != _NOT_MET or not extra[root - begin] <= beam:
+                continue
+            stack[0], cursor[0] = root, _BEST_ARC
+            number[root - begin] = _WAITS
+            depth = 1
+            while depth > 0:
+                i, k = stack[depth - 1], cursor[depth - 1]
+                if k == _DONE:
+                    token[made], frame_of[made] = i, frame
+                    number[i - begin] = made
+                    made += 1
+                    depth -= 1
+                    continue
+                if k == _BEST_ARC:
+                    before = np.int64(trace.previous[i])
+                    cursor[depth - 1] = links.other[i]
+                else:
+                    before = np.int64(links.records[k, 0])
+                    cursor[depth - 1] = links.records[k, 3]
+                    if before >= first and extra[i - begin] + link_slack(links, costs, k, i, first) > beam:
+                        continue
+                if before < first or number[before - begin] != _NOT_MET:
+                    continue
+                # where the best way to the token before leads through one that waits, the arc closes a cycle
+                j = before
+                while j >= first and number[j - begin] == _NOT_MET:
+                    j = np.int64(trace.previous[j])
+                if j < first or number[j - begin] != _WAITS:
+                    stack[depth], cursor[depth] = before, _BEST_ARC
+                    number[before - begin] = _WAITS
+                    depth += 1
+    return token, frame_of, number
+
+
+@njit(cache=True, nogil=True)
+def places_of_arcs(
+    group: Any, group_first: Any, begin: Any, state: Any, first_arc: Any, address: Any, words: Any, fst_first: Any,
+    fst_count: Any, ilabel: Any, nextstate: Any,
+) -> Any:  # fmt: skip
+    """Return the place in the const FST of each arc of a lattice.
+
+    group[group_first[u] : group_first[u + 1]] are the lattice states that stand in state `state[u]` of the graph, whose
+    block begins at `begin[u]`; each of these states' arcs are looked through once.
+    """
+    found = np.empty(len(address), np.int64)
+    emitting_place, epsilon_place = np.empty(64, np.int64), np.empty(64, np.int64)
+    for u in range(len(state)):
+        block = np.int64(begin[u])
+        emitting, epsilons = np.int64(words[block + 2]), np.int64(words[block + 3])
+        if max(emitting, epsilons) > len(emitting_place):
+            emitting_place = np.empty(2 * max(emitting, epsilons), np.int64)
+            epsilon_place = np.empty(2 * max(emitting, epsilons), np.int64)
+        loop, m, e = -1, 0, 0
+        s = state[u]
+        for a in range(fst_first[s], fst_first[s] + fst_count[s]):
+            if ilabel[a] == 0:
+                epsilon_place[e] = a
+                e += 1
+            elif nextstate[a] == s and loop < 0:
+                loop = a
+            else:
+                emitting_place[m] = a
+                m += 1
+        for g in range(group_first[u], group_first[u + 1]):
+            for arc in range(first_arc[group[g]], first_arc[group[g] + 1]):
+                offset = np.int64(address[arc]) - block - 4
+                if offset < 0:
+                    found[arc] = loop
+                elif offset < 3 * emitting:
+                    found[arc] = emitting_place[offset // 3]
+                else:
+                    found[arc] = epsilon_place[(offset - 3 * emitting) // 2]
+    return found

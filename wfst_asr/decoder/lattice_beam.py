@@ -1,0 +1,146 @@
+"""Lattices of the beam search: every path within the lattice beam that the search has seen.
+
+The search keeps one best arc a token, and of the other arcs into it those within the lattice beam; from these the
+lattice is made, one state for each (frame, state of the graph).  Kaldi: `LatticeFasterDecoder::GetRawLattice`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.decoder.acoustic_scores import check_scores
+from wfst_asr.decoder.beam import BeamSearch
+from wfst_asr.decoder.decode import DecodeResult, result_of_path
+from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.search_graph import SearchGraph
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.lattice.lattice import Lattice, prune
+
+
+@dataclass(frozen=True)
+class DecodedLattice:
+    """The best path for an utterance, and the lattice around it.
+
+    Attributes:
+        best: as `decode` gives it.
+        lattice: pruned exactly to the lattice beam.
+    """
+
+    best: DecodeResult
+    lattice: Lattice
+
+
+def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None) -> DecodedLattice:
+    """Find the best path of a graph for acoustic scores, and all paths within the lattice beam of it.
+
+    Args:
+        graph: from `load_graph`.
+        scores: (T, P) as for `decode`.
+        options: dials of the search, `lattice_beam` among them.
+
+    Raises:
+        WfstAsrError: as `decode`.
+        NoPathError: as `decode`.
+
+    >>> from wfst_asr.decoder.search_graph import make_search_graph
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> loop = arc_table(1, [(0, 0, 1, 1, 0.5), (0, 0, 2, 2, 1.0)], finals={0: 0.0})
+    >>> graph = make_search_graph(loop, [-1, 0, 1], words=["<eps>", "yes", "no"])
+    >>> found = decode_lattice(graph, [[-1.0, -2.0], [-9.0, -1.0]], DecodeOptions(lattice_beam=2.0))
+    >>> found.best.text, found.lattice.num_states, found.lattice.olabel.tolist()
+    ('yes no', 3, [1, 2, 2])
+    """
+    names = graph.manifest.column_names if graph.manifest else ""
+    checked = check_scores(scores, graph.num_columns, column_names=names)
+    if len(checked) == 0:
+        raise WfstAsrError("scores have no frames; leave out empty recordings")
+    search = BeamSearch(graph, options, keep_lattice=True)
+    search.advance_checked(checked)
+    best = result_of_path(graph, search.finish(), checked, search)
+    return DecodedLattice(best, prune(raw_lattice(search, checked), search.options.lattice_beam))
+
+
+def raw_lattice(search: BeamSearch, scores: NDArray[np.float32]) -> Lattice:
+    """Return what a search with `keep_lattice` has kept, within its lattice beam but for rounding.
+
+    The search may go on afterwards.  Where no final state was reached the paths may end in any state.  Of a cycle of
+    epsilon arcs the arcs that close it are left out.
+
+    Args:
+        search: advanced through all of `scores`.
+        scores: (T, P) as the search has seen them.
+
+    Raises:
+        WfstAsrError: a search that keeps no lattice, or another number of frames.
+    """
+    from wfst_asr.decoder import _lattice_kernels as kernels
+
+    if len(scores) != search.frames:
+        raise WfstAsrError(f"scores of {len(scores)} frames, but the search has gone through {search.frames}")
+    kept = search.kept()
+    graph = search.graph
+    words = graph.layout.words
+    newest = kept.frontier.cost[: kept.count].astype(np.float64)
+    final = graph.final_costs(kept.frontier.target[: kept.count])
+    reached = bool(np.isfinite(final).any())
+    total = newest + final if reached else newest
+    token, frame, first_arc, nextstate, address = kernels.gather_lattice(
+        kept.links,
+        kept.trace,
+        words.view(np.float32),
+        (total - total.min()).astype(np.float32),
+        kept.base,
+        kept.count,
+        kept.links.beam[0],
+    )
+    places = _places(graph, kept.links.tokens[token, 0], first_arc, address)
+    arcs = graph.arcs[places]
+    ilabel = np.ascontiguousarray(arcs["ilabel"])
+    emitting = np.flatnonzero(ilabel)
+    acoustic = np.zeros(len(arcs), dtype=np.float32)
+    consumed = np.repeat(frame, np.diff(first_arc))[emitting]
+    acoustic[emitting] = -scores[consumed, graph.columns[ilabel[emitting]]]
+    final_cost = np.full(len(token), np.inf, dtype=np.float32)
+    ends = np.flatnonzero(frame == search.frames)
+    final_cost[ends] = final[token[ends] - kept.base] if reached else 0.0
+    return Lattice(
+        frame=frame,
+        first_arc=first_arc,
+        nextstate=nextstate,
+        ilabel=ilabel,
+        olabel=np.ascontiguousarray(arcs["olabel"]),
+        graph_cost=np.ascontiguousarray(arcs["cost"]),
+        acoustic_cost=acoustic,
+        final_cost=final_cost,
+        acoustic_scale=search.acoustic_scale,
+        lattice_beam=float(kept.links.beam[0]),
+        reached_final=reached,
+    )
+
+
+def _places(
+    graph: SearchGraph, target: NDArray[np.uint32], first_arc: NDArray[np.int64], address: NDArray[np.uint32]
+) -> NDArray[np.int64]:
+    """Return the place in the const FST of the arcs of lattice states that stand in graph states `target`."""
+    from wfst_asr.decoder import _lattice_kernels as kernels
+
+    layout = graph.layout
+    begin, which = np.unique(target & np.uint32((1 << layout.code_shift) - 1), return_inverse=True)
+    group_first = np.zeros(len(begin) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(which, minlength=len(begin)), out=group_first[1:])
+    places: NDArray[np.int64] = kernels.places_of_arcs(
+        np.argsort(which, kind="stable"),
+        group_first,
+        begin,
+        layout.state[np.searchsorted(layout.block_start, begin)],
+        first_arc,
+        address,
+        layout.words,
+        graph.states["first_arc"],
+        graph.states["num_arcs"],
+        graph.arcs["ilabel"],
+        graph.arcs["nextstate"],
+    )
+    return places

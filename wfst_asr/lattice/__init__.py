@@ -1,0 +1,1 @@
+"""Lattices: the paths that a search kept, and what is asked of them."""
