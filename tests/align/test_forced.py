@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.align.graphs import COLUMNS, COSTS, as_lists, graphs, left_to_right_graph, scores_of
 from tests.reference.naive_align import paths_of_graph
-from wfst_asr.align import forced
+from wfst_asr.align import _search
 from wfst_asr.align.forced import AlignmentError, align, forward_first, loops_first, transition_costs
 from wfst_asr.align.options import AlignOptions
 from wfst_asr.errors import WfstAsrError
@@ -86,7 +86,7 @@ def test_memory_is_bounded() -> None:
     columns, costs = np.arange(-1, 120, dtype=np.int32) // 2, np.zeros(121, dtype=np.float32)
     scores = np.zeros((4000, 60), dtype=np.float32)
     with (
-        mock.patch.object(forced, "MAX_TOKENS", 1 << 10),
+        mock.patch.object(_search, "MAX_TOKENS", 1 << 10),
         pytest.raises(AlignmentError, match=r"within beam inf take more than .* use a smaller beam"),
     ):
         align(graph, scores, columns, costs, AlignOptions(beam=math.inf))

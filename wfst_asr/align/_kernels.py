@@ -3,11 +3,11 @@
 import numpy as np
 from numba import njit
 
-REACHED, DIED, NOT_AT_END, TOO_LARGE = 0, 1, 2, 3
+DIED, ADVANCED, FULL = -1, 0, 1
 
 
 @njit(cache=True, nogil=True)
-def _drop_dead_tokens(arcs, backs, num_tokens, tokens, num_active):  # type: ignore[no-untyped-def]
+def drop_dead_tokens(arcs, backs, num_tokens, tokens, num_active):  # type: ignore[no-untyped-def]
     """Keep the tokens that active ones lead back to, in their order; return how many. Renumbers `tokens`."""
     number = np.full(num_tokens, -1, np.int32)
     for i in range(num_active):
@@ -30,40 +30,25 @@ def _drop_dead_tokens(arcs, backs, num_tokens, tokens, num_active):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def best_path(  # type: ignore[no-untyped-def]
-    first, nextstate, arc_cost, column, final_cost, start_states, start_costs, scores, scale, beam, max_tokens
-):
-    """Find the path of least cost that emits all frames.
+def advance(  # type: ignore[no-untyped-def]
+    first, nextstate, arc_cost, column, scores, scale, beam, frame,
+    states, costs, tokens, num_active, arcs, backs, num_tokens, cost, best_arc, came_from, next_states,
+):  # fmt: skip
+    """Extend the best partial paths frame by frame, until the last frame or until the tokens' arrays are full.
 
-    Back-pointers are 8 bytes an active state and frame; when they fill their buffer, those that no active state leads
-    back to are dropped, and the buffer doubles only if half of it is still alive.
+    Active states, their costs and tokens are in `states`, `costs` and `tokens`; a token is the arc that entered the
+    state, in `arcs`, and the token before it, in `backs`. The last four are scratch by state; `cost` is infinite.
 
-    Returns: status, frame (of the last frame reached), state (the best one there, or the last), cost, arcs (T,).
+    Returns: what stopped it, the frame that comes next, numbers of active states and of tokens.
     """
-    num_frames, num_states = scores.shape[0], final_cost.shape[0]
-    cost = np.full(num_states, np.inf, np.float64)
-    best_arc = np.full(num_states, -1, np.int32)
-    came_from = np.full(num_states, -1, np.int32)
-    states, next_states = np.empty(num_states, np.int32), np.empty(num_states, np.int32)
-    costs, tokens = np.empty(num_states, np.float64), np.full(num_states, -1, np.int32)
-    arcs, backs = np.empty(1 << 16, np.int32), np.empty(1 << 16, np.int32)
-    path = np.empty(num_frames, np.int32)
-    num_active, num_tokens = 0, 0
-    for k in range(start_states.shape[0]):
-        state = start_states[k]
-        if cost[state] == np.inf:
-            states[num_active] = state
-            num_active += 1
-        cost[state] = min(cost[state], np.float64(start_costs[k]))
-    for i in range(num_active):
-        costs[i] = cost[states[i]]
-        cost[states[i]] = np.inf
-    for frame in range(num_frames):
+    num_frames, num_states = scores.shape[0], first.shape[0] - 1
+    while frame < num_frames:
+        if num_tokens + num_states > arcs.shape[0]:
+            return FULL, frame, num_active, num_tokens
         is_last = frame + 1 == num_frames
         cutoff = np.inf
         for i in range(num_active):
-            cutoff = min(cutoff, costs[i])
-        cutoff += beam
+            cutoff = min(cutoff, costs[i] + beam)
         next_cutoff, num_next = np.inf, 0
         for i in range(num_active):
             if costs[i] > cutoff:
@@ -81,24 +66,7 @@ def best_path(  # type: ignore[no-untyped-def]
                     cost[dest], best_arc[dest], came_from[dest] = new, arc, tokens[i]
                     next_cutoff = min(next_cutoff, new + beam)
         if num_next == 0:
-            return DIED, frame, states[np.argmin(costs[:num_active])], np.inf, path
-        if num_tokens + num_next > arcs.shape[0]:
-            # came_from refers to tokens: number them through `tokens`, whose order is that of next_states now
-            for i in range(num_next):
-                tokens[i] = came_from[next_states[i]]
-            num_tokens = _drop_dead_tokens(arcs, backs, num_tokens, tokens, num_next)
-            for i in range(num_next):
-                came_from[next_states[i]] = tokens[i]
-            size = max(2 * num_tokens + num_next, arcs.shape[0])
-            if num_tokens + num_next > max_tokens:
-                return TOO_LARGE, frame, states[np.argmin(costs[:num_active])], np.inf, path
-            if size > arcs.shape[0]:
-                larger = np.empty(min(2 * size, max_tokens), np.int32)
-                larger[:num_tokens] = arcs[:num_tokens]
-                arcs = larger
-                larger = np.empty(arcs.shape[0], np.int32)
-                larger[:num_tokens] = backs[:num_tokens]
-                backs = larger
+            return DIED, frame, num_active, num_tokens
         num_active = 0
         for i in range(num_next):
             state = next_states[i]
@@ -108,19 +76,18 @@ def best_path(  # type: ignore[no-untyped-def]
                 num_active += 1
                 num_tokens += 1
             cost[state] = np.inf
-    best, end = np.inf, -1
-    for i in range(num_active):
-        reached = costs[i] + final_cost[states[i]]
-        if reached < best or (reached == best and reached < np.inf and states[i] < states[end]):
-            best, end = reached, i
-    if end < 0:
-        furthest = states[np.argmin(costs[:num_active])] if num_active else start_states[0]
-        return NOT_AT_END, num_frames - 1, furthest, np.inf, path
-    token = tokens[end]
+        frame += 1
+    return ADVANCED, frame, num_active, num_tokens
+
+
+@njit(cache=True, nogil=True)
+def trace(arcs, backs, token, num_frames):  # type: ignore[no-untyped-def]
+    """Return the arcs that lead to a token of the last frame."""
+    path = np.empty(num_frames, np.int32)
     for frame in range(num_frames - 1, -1, -1):
         path[frame] = arcs[token]
         token = backs[token]
-    return REACHED, num_frames - 1, states[end], best, path
+    return path
 
 
 @njit(cache=True, nogil=True)

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wfst_asr.align._kernels import DIED, REACHED, TOO_LARGE, best_path
+from wfst_asr.align._search import best_path
 from wfst_asr.align.options import AlignOptions
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.hmm.emitting_graph import AlignmentError, EmittingGraph, checked_scores, where_it_ended
+from wfst_asr.hmm.emitting_graph import AlignmentError, EmittingGraph, checked_scores
 from wfst_asr.hmm.transition_model import TransitionModel
 
 __all__ = [
     "Alignment", "AlignmentError", "align", "forward_first", "loops_first", "score_columns", "transition_costs",
 ]  # fmt: skip
-
-MAX_TOKENS = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -98,36 +96,17 @@ def align(
     scores, column = checked_scores(graph, scores, columns)
     arc_cost = graph.cost + np.asarray(costs, dtype=np.float32)[graph.ilabel]
     beams = [options.beam] + [options.retry_beam] * (options.retry_beam > options.beam)
+    reason = ""
     for beam in beams:
-        status, frame, state, cost, path = best_path(
-            graph.first, graph.nextstate, arc_cost, column, graph.final_cost, graph.start_states, graph.start_costs,
-            scores, float(options.acoustic_scale), float(beam), MAX_TOKENS,
-        )  # fmt: skip
-        if status == REACHED:
-            likelihood = float(scores[np.arange(len(scores)), column[path]].sum(dtype=np.float64))
-            graph_cost = cost + options.acoustic_scale * likelihood
-            return alignment_of_arcs(graph, path, likelihood, float(graph_cost), beam, beam is not beams[0])
-        if status == TOO_LARGE:
-            break
-    raise AlignmentError(_reason(status, graph, int(frame), len(scores), int(state), beam))
-
-
-def _reason(status: int, graph: EmittingGraph, frame: int, num_frames: int, state: int, beam: float) -> str:
-    if status == TOO_LARGE:
-        return (
-            f"the paths within beam {beam:g} take more than {8 * MAX_TOKENS >> 30} GB at frame {frame} of "
-            f"{num_frames}; use a smaller beam, or cut the utterance"
-        )
-    where = where_it_ended(graph, state)
-    if status == DIED:
-        return (
-            f"no path within beam {beam:g} at frame {frame} of {num_frames} (the best one was at {where}): "
-            "the audio is too long for HMMs without self-loops, or the beam too small"
-        )
-    return (
-        f"no path within beam {beam:g} has reached the end at frame {num_frames} (the best one was at {where}); "
-        "check that the transcript belongs to the recording, or use a wider beam"
-    )
+        try:
+            path, cost = best_path(graph, arc_cost, column, scores, options.acoustic_scale, beam)
+        except AlignmentError as error:
+            reason = str(error)
+            continue
+        likelihood = float(scores[np.arange(len(scores)), column[path]].sum(dtype=np.float64))
+        graph_cost = float(cost + options.acoustic_scale * likelihood)
+        return alignment_of_arcs(graph, path, likelihood, graph_cost, beam, beam is not beams[0])
+    raise AlignmentError(reason)
 
 
 def alignment_of_arcs(

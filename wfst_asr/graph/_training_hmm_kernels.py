@@ -3,18 +3,16 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.fst._growing_kernels import grown
-
 
 @njit(cache=True, nogil=True)
-def merged_units(first, dest, before_first, before, after_first, after, unit_first, piece, base, left):  # type: ignore[no-untyped-def]
+def merged_units(first, dest, before_first, before, after_first, after, unit_first, piece, base, kept):  # type: ignore[no-untyped-def]
     """Merge the units of an arc that have one HMM and the same future, then those with the same past.
 
     Returns the unit that stands for each unit: the first of its class.  Two contexts before the arc share a future if
-    the phones that its followers still see are the same; two contexts after it share a past likewise.
+    the phones that its followers still see, their remainders by `kept`, are the same; two contexts after it share a
+    past if all phones but their last are the same.
     """
     merged = np.arange(piece.shape[0]).astype(np.int32)
-    kept = np.int64(base) ** max(left - 1, 0)
     num_nodes = first.shape[0] - 1
     for node in range(num_nodes):
         b0, num_before = before_first[node], before_first[node + 1] - before_first[node]
@@ -51,118 +49,99 @@ def merged_units(first, dest, before_first, before, after_first, after, unit_fir
 
 @njit(cache=True, nogil=True)
 def hmm_graph(  # type: ignore[no-untyped-def]
-    first, phone, cost, dest, word, final, before_first, before, after_first, after, unit_first,
-    piece, first_ids, entry_of_phone, entry_states, state_arcs, arc_index, arc_dest, arc_cost,
-    entering, entering_state, entering_cost, base, left, right,
+    first, phone, cost, dest, final, before_first, before, after_first, after, unit_first,
+    piece, merged, first_state, first_ids, entry_of_phone, entry_states, state_arcs, arc_index, arc_dest, arc_cost,
+    entering, entering_state, entering_cost, left_scale, right_scale, base, end_state, capacity,
 ):  # fmt: skip
-    """Expand every unit of a phone machine into the states of its HMM; the last state of the result ends the utterance.
+    """Put the states of its HMM in the place of every unit of a phone machine.
 
-    Args: the phone machine and its contexts (see `context_windows`); `piece`, the HMM of every unit, a row of
-    `first_ids` (pieces, states) that holds the first transition-id of each emitting state; topologies by entry:
-    the emitting states of entry e are `entry_states[e]:entry_states[e + 1]`, the transitions of one of them
-    `state_arcs[s]:state_arcs[s + 1]` with their index among its transition-ids, the state (of the entry) they lead to,
-    -1 for out of the phone, and their cost besides the probability of the transition-id; `entering[e]` the states that
-    begin the phone.
+    Args: the phone machine, its contexts and units (see `training_graph`); `piece`, the HMM of every unit, a row of
+    `first_ids` (pieces, states) that holds the first transition-id of each emitting state; `merged`, and the first
+    state of every unit that stands for itself; topologies by entry: the emitting states of entry e are
+    `entry_states[e]:entry_states[e + 1]`, the transitions of one of them `state_arcs[s]:state_arcs[s + 1]` with their
+    index among its transition-ids, the state (of the entry) they lead to, -1 for out of the phone, and their cost
+    besides the probability of the transition-id; `entering[e]` the states that begin the phone; base ** phones before;
+    base ** (phones after - 1), 0 if there are none; the state that ends the utterance.
 
-    Returns: first, ilabel, cost, nextstate, start states, start costs, word and phone of every state.
+    Returns: the number of arcs and of states that begin the utterance, -1 if they do not fit; CSR bounds; label, cost
+    and destination of every arc; states that begin the utterance and their costs.
     """
-    num_nodes, num_arcs = first.shape[0] - 1, phone.shape[0]
-    merged = merged_units(first, dest, before_first, before, after_first, after, unit_first, piece, base, left)
-    first_state = np.full(piece.shape[0], -1, np.int32)
-    num_states = 0
-    for arc in range(num_arcs):
-        entry = entry_of_phone[phone[arc]]
-        for unit in range(unit_first[arc], unit_first[arc + 1]):
-            if merged[unit] == unit:
-                first_state[unit] = num_states
-                num_states += entry_states[entry + 1] - entry_states[entry]
-    end_state = num_states
-
-    out_first = np.zeros(num_states + 2, np.int32)
-    state_word = np.full(num_states + 1, -1, np.int32)
-    state_phone = np.zeros(num_states + 1, np.int32)
-    capacity = 4 * num_states + 16
-    ilabels, costs = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
-    nexts = np.empty(capacity, np.int32)
-    follow, follow_cost = np.empty(16, np.int32), np.empty(16, np.float32)
-    starts, start_costs = np.empty(16, np.int32), np.empty(16, np.float32)
+    num_nodes = first.shape[0] - 1
+    bounds = np.zeros(end_state + 2, np.int32)
+    ilabels, costs, nexts = np.empty(capacity, np.int32), np.empty(capacity, np.float32), np.empty(capacity, np.int32)
+    follow, follow_cost = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    starts, start_costs = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
     num_starts, num_out, state = 0, 0, 0
-    left_scale, right_scale = np.int64(base) ** left, np.int64(base) ** max(right - 1, 0)
-    for node in range(-1, num_nodes):  # -1: what begins the utterance; only its followers are listed
+    for node in range(-1, num_nodes):  # -1: what comes before the utterance; it has one unit, and only followers
         for arc in range(first[node] if node >= 0 else -1, first[node + 1] if node >= 0 else 0):
-            node_before = before_first[node + 1] - before_first[node] if node >= 0 else 1
-            target = dest[arc] if arc >= 0 else 0
+            num_before, target, unit = 1, 0, -1
+            if arc >= 0:
+                num_before, target, unit = before_first[node + 1] - before_first[node], dest[arc], unit_first[arc]
             num_after = after_first[target + 1] - after_first[target]
-            for i in range(node_before):
-                for j in range(num_after if arc >= 0 else 1):
-                    unit = unit_first[arc] + i * num_after + j if arc >= 0 else -1
-                    if unit >= 0 and merged[unit] != unit:
+            for pair in range(num_before * num_after if arc >= 0 else 1):
+                if arc >= 0 and merged[unit + pair] != unit + pair:
+                    continue
+                i = pair // num_after
+                context = np.int64(0)
+                if arc >= 0:
+                    context = (before[before_first[node] + i] * base + phone[arc]) % left_scale
+                row = 0
+                while before[before_first[target] + row] != context:
+                    row += 1
+                num_follow = 0
+                for k in range(num_after):  # the contexts after that were merged into this unit
+                    if arc >= 0 and merged[unit + i * num_after + k] != unit + pair:
                         continue
-                    context = np.int64(0)
-                    if arc >= 0:
-                        context = (before[before_first[node] + i] * base + phone[arc]) % left_scale
-                    num_follow = 0
-                    for k in range(num_after):  # the contexts after that were merged into this unit
-                        if arc >= 0 and merged[unit_first[arc] + i * num_after + k] != unit:
+                    ahead = after[after_first[target] + k]
+                    ahead_phone = ahead // right_scale if right_scale > 0 else np.int64(0)
+                    ahead_rest = ahead - ahead_phone * right_scale
+                    if arc >= 0 and ahead == 0 and final[target] < np.inf:
+                        if num_follow == capacity:
+                            return -1, -1, bounds, ilabels, costs, nexts, starts, start_costs
+                        follow[num_follow], follow_cost[num_follow] = end_state, final[target]
+                        num_follow += 1
+                    for arc2 in range(first[target], first[target + 1]):
+                        if right_scale > 0 and ahead_phone != phone[arc2]:
                             continue
-                        ahead = after[after_first[target] + k]
-                        if arc >= 0 and ahead == 0 and final[target] < np.inf:
-                            follow, follow_cost = grown(follow, num_follow + 1), grown(follow_cost, num_follow + 1)
-                            follow[num_follow], follow_cost[num_follow] = end_state, final[target]
-                            num_follow += 1
-                        for arc2 in range(first[target], first[target + 1]):
-                            if right > 0 and ahead // right_scale != phone[arc2]:
+                        a1 = after_first[dest[arc2]]
+                        num_after2 = after_first[dest[arc2] + 1] - a1
+                        u1 = unit_first[arc2] + row * num_after2
+                        entry2 = entry_of_phone[phone[arc2]]
+                        for m in range(num_after2):
+                            if right_scale > 0 and after[a1 + m] // base != ahead_rest:
                                 continue
-                            row = before_first[target]
-                            while before[row] != context:
-                                row += 1
-                            a1 = after_first[dest[arc2]]
-                            num_after2 = after_first[dest[arc2] + 1] - a1
-                            u1 = unit_first[arc2] + (row - before_first[target]) * num_after2
-                            entry2 = entry_of_phone[phone[arc2]]
-                            for m in range(num_after2):
-                                if right > 0 and after[a1 + m] // base != ahead % right_scale:
-                                    continue
-                                seen = False
-                                for n in range(m):
-                                    seen = seen or merged[u1 + n] == merged[u1 + m]
-                                if seen:
-                                    continue
-                                for e in range(entering[entry2], entering[entry2 + 1]):
-                                    follow = grown(follow, num_follow + 1)
-                                    follow_cost = grown(follow_cost, num_follow + 1)
-                                    follow[num_follow] = first_state[merged[u1 + m]] + entering_state[e]
-                                    follow_cost[num_follow] = cost[arc2] + entering_cost[e]
-                                    num_follow += 1
-                    if arc < 0:
-                        starts, start_costs, num_starts = follow.copy(), follow_cost.copy(), num_follow
-                        continue
-                    entry = entry_of_phone[phone[arc]]
-                    for local in range(entry_states[entry], entry_states[entry + 1]):
-                        state_word[state], state_phone[state] = word[arc], phone[arc]
-                        label = first_ids[piece[unit], local - entry_states[entry]]
-                        for t in range(state_arcs[local], state_arcs[local + 1]):
-                            size = 1 if arc_dest[t] >= 0 else num_follow
-                            ilabels, costs = grown(ilabels, num_out + size), grown(costs, num_out + size)
-                            nexts = grown(nexts, num_out + size)
-                            for f in range(size):
-                                ilabels[num_out], costs[num_out] = label + arc_index[t], arc_cost[t]
-                                if arc_dest[t] >= 0:
-                                    nexts[num_out] = first_state[unit] + arc_dest[t]
-                                else:
-                                    nexts[num_out] = follow[f]
-                                    costs[num_out] += follow_cost[f]
-                                num_out += 1
-                        state += 1
-                        out_first[state] = num_out
-    out_first[end_state + 1] = num_out
-    return (
-        out_first,
-        ilabels[:num_out],
-        costs[:num_out],
-        nexts[:num_out],
-        starts[:num_starts],
-        start_costs[:num_starts],
-        state_word,
-        state_phone,
-    )
+                            seen = False
+                            for n in range(m):
+                                seen = seen or merged[u1 + n] == merged[u1 + m]
+                            if seen:
+                                continue
+                            for e in range(entering[entry2], entering[entry2 + 1]):
+                                if num_follow == capacity:
+                                    return -1, -1, bounds, ilabels, costs, nexts, starts, start_costs
+                                follow[num_follow] = first_state[merged[u1 + m]] + entering_state[e]
+                                follow_cost[num_follow] = cost[arc2] + entering_cost[e]
+                                num_follow += 1
+                if arc < 0:
+                    for f in range(num_follow):
+                        starts[f], start_costs[f] = follow[f], follow_cost[f]
+                    num_starts = num_follow
+                    continue
+                entry = entry_of_phone[phone[arc]]
+                for local in range(entry_states[entry], entry_states[entry + 1]):
+                    label = first_ids[piece[unit + pair], local - entry_states[entry]]
+                    for t in range(state_arcs[local], state_arcs[local + 1]):
+                        size = 1 if arc_dest[t] >= 0 else num_follow
+                        if num_out + size > capacity:
+                            return -1, -1, bounds, ilabels, costs, nexts, starts, start_costs
+                        for f in range(size):
+                            ilabels[num_out], costs[num_out] = label + arc_index[t], arc_cost[t]
+                            if arc_dest[t] >= 0:
+                                nexts[num_out] = first_state[unit + pair] + arc_dest[t]
+                            else:
+                                nexts[num_out] = follow[f]
+                                costs[num_out] += follow_cost[f]
+                            num_out += 1
+                    state += 1
+                    bounds[state] = num_out
+    bounds[end_state + 1] = num_out
+    return num_out, num_starts, bounds, ilabels, costs, nexts, starts, start_costs

@@ -6,15 +6,14 @@ corpus has many small graphs (Kaldi `training-graph-compiler.cc`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
-from wfst_asr.graph._training_hmm_kernels import hmm_graph
-from wfst_asr.graph._training_kernels import context_windows, phone_machine
+from wfst_asr.graph._training_hmm_kernels import hmm_graph, merged_units
+from wfst_asr.graph.phone_machine import Contexts, LexiconArrays, PhoneMachine, find_contexts, with_room
 from wfst_asr.hmm.topology import NO_PDF, TopologyEntry
 from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.tree.context_dependency import ContextDependency
@@ -101,18 +100,16 @@ class TrainingGraphCompiler:
     ) -> None:
         self._tree, self._model = tree, model
         self._names = {number: name for name, number in words.items()} if words else {}
-        self._lexicon = _sorted_lexicon(lexicon)
-        self._words = frozenset(np.unique(self._lexicon.arcs["olabel"]).tolist()) - {0}
-        if not self._words:
+        self._lexicon = LexiconArrays(lexicon)
+        if not self._lexicon.words:
             raise WfstAsrError("the lexicon's machine L has no words; make it from a lexicon (lang directory, L.fst)")
-        highest = max(int(self._lexicon.arcs["ilabel"].max()), *model.topology.phones)
+        highest = max(self._lexicon.largest_phone, *model.topology.phones)
         self._base = highest + 1
         if self._base**tree.context_width >= 2**62:
             raise WfstAsrError(
                 f"context windows of {tree.context_width} phones with ids up to {highest} are too many to number; "
                 "number the phones without gaps or use a narrower context"
             )
-        self._arrays = _lexicon_arrays(self._lexicon)
         self._topology = _topology_arrays(model, self._base)
         states = self._topology[1]
         self._piece_of_window: dict[int, int] = {}
@@ -127,15 +124,14 @@ class TrainingGraphCompiler:
                 topology, or a window that the tree has no pdf for.
         """
         for word in word_ids:
-            if word not in self._words:
+            if word not in self._lexicon.words:
                 name = f"'{self._names[word]}'" if word in self._names else f"with id {word}"
                 raise WfstAsrError(
                     f"word {name} has no pronunciation in the lexicon; add one, or map it to another word"
                 )
         words = np.asarray(word_ids, dtype=np.int32).reshape(-1)
-        machine = phone_machine(*self._arrays, words)  # type: ignore[call-arg]
-        first, phone, cost, dest, word, final = machine
-        if len(phone) == 0:
+        machine = self._lexicon.compose(words)
+        if len(machine.phone) == 0:
             raise WfstAsrError(
                 "the transcript has no phones: it is empty, and L has no silence that may stand alone; "
                 "write its words, or leave the utterance out"
@@ -143,16 +139,45 @@ class TrainingGraphCompiler:
                 else "L does not accept the words of the transcript; is it L.fst of the lang directory?"
             )
         left = self._tree.central_position
+        contexts = find_contexts(machine, self._base, left, self._tree.context_width - left - 1)
+        return self._put_hmms(machine, contexts, self._pieces(contexts.window))
+
+    def _put_hmms(self, machine: PhoneMachine, contexts: Contexts, piece: NDArray[np.int32]) -> TrainingGraph:
+        """Put the states of its HMM in the place of every unit."""
+        base, left = self._base, self._tree.central_position
         right = self._tree.context_width - left - 1
-        contexts = context_windows(first, phone, dest, final, self._base, left, right)
-        pieces = self._pieces(contexts[-1])
-        graph = hmm_graph(  # type: ignore[call-arg]
-            *machine, *contexts[:-1], pieces, self._first_ids, *self._topology, self._base, left, right
-        )
-        first, ilabel, cost, nextstate, starts, start_costs, state_word, state_phone = graph
-        final_cost = np.full(len(state_phone), np.inf, dtype=np.float32)
+        c = contexts
+        arrays = (c.before_first, c.before, c.after_first, c.after, c.unit_first, piece)
+        merged = merged_units(machine.first, machine.dest, *arrays, base, base ** max(left - 1, 0))
+        entry_of_phone, entry_states = self._topology[:2]
+        sizes = np.diff(entry_states)[entry_of_phone[machine.phone[c.arc]]]
+        sizes[merged != np.arange(len(merged))] = 0
+        first_state = np.zeros(len(merged) + 1, dtype=np.int32)
+        np.cumsum(sizes, out=first_state[1:])
+        end_state = int(first_state[-1])
+        scales = (base**left, base ** (right - 1) if right else 0)
+        found, _ = with_room(
+            lambda room: hmm_graph(  # type: ignore[call-arg]
+                machine.first, machine.phone, machine.cost, machine.dest, machine.final, *arrays, merged, first_state,
+                self._first_ids, *self._topology, *scales, base, end_state, room,
+            ),
+            6 * end_state + 64,
+        )  # fmt: skip
+        num_arcs, num_starts, first, ilabel, cost, nextstate, starts, start_costs = found
+        arc_of_state = np.append(np.repeat(c.arc, sizes), -1)
+        final_cost = np.full(end_state + 1, np.inf, dtype=np.float32)
         final_cost[-1] = 0.0
-        return TrainingGraph(first, ilabel, cost, nextstate, final_cost, starts, start_costs, state_word, state_phone)
+        return TrainingGraph(
+            first=first,
+            ilabel=ilabel[:num_arcs].copy(),
+            cost=cost[:num_arcs].copy(),
+            nextstate=nextstate[:num_arcs].copy(),
+            final_cost=final_cost,
+            start_states=starts[:num_starts].copy(),
+            start_costs=start_costs[:num_starts].copy(),
+            state_word=np.append(machine.word, np.int32(-1))[arc_of_state],
+            state_phone=np.append(machine.phone, np.int32(0))[arc_of_state],
+        )
 
     def _pieces(self, windows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the HMM of every window: a row of `_first_ids`."""
@@ -183,27 +208,6 @@ class TrainingGraphCompiler:
         self._first_ids[piece, : len(ids) - 1] = ids[1:]
         self._piece_of_window[number] = piece
         return piece
-
-
-def _sorted_lexicon(table: ArcTable) -> ArcTable:
-    """Return L with the arcs of each state sorted by output label."""
-    arcs = np.array(table.arcs)
-    order = np.lexsort((arcs["nextstate"], arcs["ilabel"], arcs["olabel"], table.source()))
-    return ArcTable(table.start, table.first_arc, arcs[order], table.final_cost)
-
-
-def _lexicon_arrays(table: ArcTable) -> tuple[Any, ...]:
-    """Return L as the arrays that `phone_machine` takes: CSR, final costs, states between words, start."""
-    arcs = table.arcs
-    between = np.zeros(table.num_states, dtype=bool)
-    between[table.start] = True
-    silent = arcs["olabel"] == 0
-    source, dest = table.source()[silent], arcs["nextstate"][silent]
-    while not between[dest[between[source]]].all():
-        between[dest[between[source]]] = True
-    columns = [np.ascontiguousarray(arcs[name]) for name in ("ilabel", "olabel", "cost", "nextstate")]
-    first = np.array(table.first_arc, dtype=np.int64)
-    return (first, *columns, np.array(table.final_cost, dtype=np.float32), between, int(table.start))
 
 
 def _topology_arrays(model: TransitionModel, base: int) -> tuple[NDArray[np.int32] | NDArray[np.float32], ...]:
