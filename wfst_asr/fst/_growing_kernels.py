@@ -1,4 +1,4 @@
-"""Kernels that graph builders share: arrays that grow by doubling, and a hash table of int64 keys in flat arrays."""
+"""Kernels that graph builders share: arrays that grow by doubling, a hash table of int64 keys, a sort."""
 
 import numpy as np
 from numba import njit
@@ -10,7 +10,8 @@ def grown(array: np.ndarray, needed: int) -> np.ndarray:
     if needed <= array.shape[0]:
         return array
     larger = np.empty(max(needed, 2 * array.shape[0]), array.dtype)
-    larger[: array.shape[0]] = array
+    for i in range(array.shape[0]):  # compiles faster than an assignment to a slice, and runs as fast
+        larger[i] = array[i]
     return larger
 
 
@@ -43,3 +44,28 @@ def rehashed(slots: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
     for index in range(count):
         larger[slot_of(larger, keys, keys[index])] = index
     return larger
+
+
+@njit(cache=True, nogil=True)
+def sorted_order(keys: np.ndarray) -> np.ndarray:
+    """Return the stable order of int64 keys: a merge sort, which compiles ten times faster than NumPy's in numba."""
+    size = keys.shape[0]
+    order = np.empty(size, np.int64)
+    other = np.empty(size, np.int64)
+    for i in range(size):
+        order[i] = i
+    width = 1
+    while width < size:
+        for low in range(0, size, 2 * width):
+            middle, high = min(low + width, size), min(low + 2 * width, size)
+            i, j = low, middle
+            for k in range(low, high):
+                if j >= high or (i < middle and keys[order[i]] <= keys[order[j]]):
+                    other[k] = order[i]
+                    i += 1
+                else:
+                    other[k] = order[j]
+                    j += 1
+        order, other = other, order
+        width *= 2
+    return order

@@ -131,10 +131,9 @@ def _const_fst_pieces(table: ArcTable) -> Iterator[bytes | memoryview]:
 
 def write_const_fst(table: ArcTable, path: str | os.PathLike[str]) -> None:
     """Write the machine as a const FST file (written aside, then renamed)."""
-    with written_aside(path) as aside:
-        with aside.open("wb") as file:
-            for piece in _const_fst_pieces(table):
-                file.write(piece)
+    with written_aside(path) as aside, aside.open("wb") as file:
+        for piece in _const_fst_pieces(table):
+            file.write(piece)
 
 
 def read_const_fst(path: str | os.PathLike[str]) -> ArcTable:

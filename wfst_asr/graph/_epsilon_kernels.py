@@ -49,15 +49,9 @@ def finished_graph(  # type: ignore[no-untyped-def]
     an output label is replaced only where no arc behind it has one.  A chain of such arcs is followed to its end; a
     cycle of them is left as it is.  The self-loop of a state is its first arc; labels are those of the units.
 
-    Args:
-        arcs: records of ARC_DTYPE to fill, as many as there are arcs and self-loops (no more can come).
-        start: start state.
-        begin, count: (S,) the arcs of state s are begin[s]:begin[s] + count[s].
-        ilabel, olabel, cost, nextstate: arcs; ilabel is a unit + 1, cost an integer in 1 / COST_UNITS.
-        final: (S,) final costs as integers, NOT_FINAL where there are none.
-        loop: (S,) unit of the self-loop, -1 for none.
-        inlinable: of `inlinable_states`.
-        unit_label, unit_loop_label, unit_loop_cost: by unit.
+    `arcs` is filled: records of ARC_DTYPE, as many as there are arcs and self-loops (no more can come).  The arcs of
+    state s are begin[s]:begin[s] + count[s]; an ilabel is a unit + 1, a cost or final cost an integer in
+    1 / COST_UNITS, `loop` the unit of a state's self-loop or -1.
     """
     num_states = count.shape[0]
     new_number = np.full(num_states, -1, np.int32)

@@ -3,12 +3,17 @@
 import numpy as np
 from numba import njit
 
+from wfst_asr.fst._growing_kernels import sorted_order
+
 
 @njit(cache=True, nogil=True)
 def _sort(values, size):  # type: ignore[no-untyped-def]
     """Sort the first `size` values; most states have few arcs."""
     if size > 48:
-        values[:size].sort()
+        some = values[:size].copy()
+        order = sorted_order(some)
+        for i in range(size):
+            values[i] = some[order[i]]
         return
     for i in range(1, size):
         value = values[i]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from wfst_asr.fst._growing_kernels import grown, rehashed, slot_of
+from wfst_asr.fst._growing_kernels import grown, rehashed, slot_of, sorted_order
 from wfst_asr.graph._arrays_kernels import NOT_FINAL
 
 
@@ -11,12 +11,17 @@ from wfst_asr.graph._arrays_kernels import NOT_FINAL
 def sort_by_label(ilabel, olabel, cost, nextstate, begin, end):  # type: ignore[no-untyped-def]
     """Sort the arcs begin..end-1 by (ilabel, olabel), stably."""
     if end - begin > 24:
-        keys = np.empty(end - begin, np.int64)
-        for i in range(end - begin):
-            keys[i] = (np.int64(ilabel[begin + i]) << 32) | np.int64(olabel[begin + i])
-        order = np.argsort(keys, kind="mergesort")
-        for array in (ilabel, olabel, cost, nextstate):
-            array[begin:end] = array[begin:end][order]
+        size = end - begin
+        keys = np.empty(size, np.int64)
+        rows = np.empty((size, 4), np.int32)
+        for i in range(size):
+            arc = begin + i
+            keys[i] = (np.int64(ilabel[arc]) << 32) | np.int64(olabel[arc])
+            rows[i, 0], rows[i, 1], rows[i, 2], rows[i, 3] = ilabel[arc], olabel[arc], cost[arc], nextstate[arc]
+        order = sorted_order(keys)
+        for i in range(size):
+            arc, row = begin + i, order[i]
+            ilabel[arc], olabel[arc], cost[arc], nextstate[arc] = rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3]
         return
     for i in range(begin + 1, end):
         a, b, c, d = ilabel[i], olabel[i], cost[i], nextstate[i]

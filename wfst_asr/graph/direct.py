@@ -84,7 +84,7 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     enter = np.rint(hmms.unit_enter_cost * arrays.COST_UNITS).astype(np.int32)
     last_unit = hmms.hmm_unit[hmms.hmm_first[1:] - 1]
     absorbed = kernels.absorbed_loops(clg.start, clg.first, clg.ilabel, clg.nextstate, clg.final, last_unit)
-    begin, count, columns, loop = kernels.expand_hmms(
+    begin, count, (ilabel, olabel, cost, nextstate), loop = kernels.expand_hmms(
         clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, absorbed, hmms.hmm_first, hmms.hmm_unit, enter
     )
     loop_label = hmms.unit_label if hmms.unit_loop_label is None else hmms.unit_loop_label
@@ -93,10 +93,10 @@ def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     final[: clg.num_states] = clg.final
     start = clg.start
     del clg, absorbed
-    inlinable = epsilons.inlinable_states(start, count, columns[3], final, loop)
-    records = np.empty(len(columns[0]) + np.count_nonzero(loop >= 0), dtype=ARC_DTYPE)
+    inlinable = epsilons.inlinable_states(start, count, nextstate, final, loop)
+    records = np.empty(len(ilabel) + np.count_nonzero(loop >= 0), dtype=ARC_DTYPE)
     first, final_cost, num_arcs = epsilons.finished_graph(
-        records, start, begin, count, *columns, final, loop, inlinable,
+        records, start, begin, count, ilabel, olabel, cost, nextstate, final, loop, inlinable,
         hmms.unit_label, loop_label, hmms.unit_loop_cost.astype(np.float32),
     )  # fmt: skip
     return ArcTable(0, first, records[:num_arcs], final_cost)
