@@ -6,6 +6,18 @@ from typing import Any
 from wfst_asr.recipe.stages import StageResult
 
 _KINDS = ("train", "graph", "decode")
+_COLUMNS = (  # heading, figure, digits
+    ("", "", 0),
+    ("WER %", "wer", 2),
+    ("at default", "wer_default", 2),
+    ("unadapted", "wer_first_pass", 2),
+    ("states", "pdfs", 0),
+    ("Gaussians", "gaussians", 0),
+    ("CPU s", "cpu_seconds", 1),
+    ("graph CPU s", "graph_cpu_seconds", 1),
+    ("decode CPU s", "decode_cpu_seconds", 1),
+    ("peak MB", "largest_peak_mb", 0),
+)
 
 
 def summary_of(results: Iterable[StageResult]) -> dict[str, Any]:
@@ -55,19 +67,14 @@ def summary_of(results: Iterable[StageResult]) -> dict[str, Any]:
 
 def table_of(told: Mapping[str, Any]) -> list[str]:
     """Return the lines of a table of what `summary_of` returned."""
-    rows = [("", "WER %", "at default", "CPU s", "graph CPU s", "decode CPU s", "peak MB")]
+    rows = [tuple(heading for heading, _, _ in _COLUMNS)]
     for model, entry in told["stages"].items():
         peaks = [entry[name] for name in ("peak_mb", "graph_peak_mb", "decode_peak_mb") if name in entry]
-        rows.append(
-            (
-                model,
-                *(_number(entry.get(name), 2) for name in ("wer", "wer_default")),
-                *(_number(entry.get(name), 1) for name in ("cpu_seconds", "graph_cpu_seconds", "decode_cpu_seconds")),
-                _number(max(peaks, default=None), 0),
-            )
-        )
+        known = {**entry, "": model, "largest_peak_mb": max(peaks, default=None)}
+        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in _COLUMNS))
     for step, entry in told["steps"].items():
-        rows.append((step, "", "", _number(entry["cpu_seconds"], 1), "", "", _number(entry["peak_mb"], 0)))
+        known = {"": step, "cpu_seconds": entry["cpu_seconds"], "largest_peak_mb": entry["peak_mb"]}
+        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in _COLUMNS))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -78,5 +85,7 @@ def table_of(told: Mapping[str, Any]) -> list[str]:
     return [*(line.rstrip() for line in lines), f"{told['cpu_seconds']:.1f} CPU seconds in all"]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _cell(value: float | str | None, digits: int) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.{digits}f}"
