@@ -23,21 +23,12 @@ def merge_equal_states(machine: Machine, *, rounds: int = 3) -> Machine:
     """
     from wfst_asr.graph import _arrays_kernels as kernels
 
-    m = machine
-    rep = np.arange(m.num_states, dtype=np.int32)
-    order = kernels.finishing_order(m.start, m.first, m.nextstate)
+    rep = np.arange(machine.num_states, dtype=np.int32)
+    order = kernels.finishing_order(machine.start, machine.first, machine.arcs)
     for _ in range(rounds):
-        if kernels.merge_round(order, m.first, m.ilabel, m.olabel, m.cost, m.nextstate, m.final, rep) == 0:
+        if kernels.merge_round(order, machine.first, machine.arcs, machine.final, rep) == 0:
             break
-    return _compact(m, rep)
-
-
-def _compact(m: Machine, rep: NDArray[np.int32]) -> Machine:
-    from wfst_asr.graph import _arrays_kernels as kernels
-
-    new_number, count, arcs = kernels.preorder_of_merged(m.start, m.first, m.nextstate, rep)
-    arrays = kernels.renumbered(new_number, count, arcs, m.first, m.ilabel, m.olabel, m.cost, m.nextstate, m.final, rep)
-    return Machine(*arrays)
+    return Machine(*kernels.merged_machine(machine.start, machine.first, machine.arcs, machine.final, rep))
 
 
 def context_windows_of(lg: Machine, hmms: WindowHmms) -> Machine:
@@ -48,17 +39,11 @@ def context_windows_of(lg: Machine, hmms: WindowHmms) -> Machine:
     from wfst_asr.graph._window_kernels import expand_windows
 
     if hmms.hmm_of.shape[0] == hmms.hmm_of.shape[2] == 1:  # without context a phone is its own window
-        ilabel = np.where(lg.ilabel > 0, hmms.hmm_of[0, lg.ilabel, 0] + 1, 0).astype(np.int32)
+        arcs = lg.arcs.copy()
+        arcs[:, 0] = np.where(arcs[:, 0] > 0, hmms.hmm_of[0, arcs[:, 0], 0] + 1, 0)
         source = np.repeat(np.arange(lg.num_states, dtype=np.int32), np.diff(lg.first))
-        order = np.lexsort((lg.olabel, ilabel, source))
-        return Machine(
-            lg.first, ilabel[order], lg.olabel[order], lg.cost[order], lg.nextstate[order], lg.final, start=lg.start
-        )
-
-    arrays = expand_windows(
-        lg.start, lg.first, lg.ilabel, lg.olabel, lg.cost, lg.nextstate, lg.final,
-        hmms.hmm_of, hmms.left_class, hmms.right_class,
-    )  # fmt: skip
+        return Machine(lg.first, arcs[np.lexsort((arcs[:, 1], arcs[:, 0], source))], lg.final, start=lg.start)
+    arrays = expand_windows(lg.start, lg.first, lg.arcs, lg.final, hmms.hmm_of, hmms.left_class, hmms.right_class)
     return Machine(*arrays)
 
 
@@ -68,38 +53,35 @@ def with_networks(clg: Machine, hmms: WindowHmms) -> Machine:
 
     if hmms.num_networks == 0:
         return clg
-    first, ilabel, olabel, cost, nextstate, final = expand_networks(
-        clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, clg.final,
-        hmms.num_chains, hmms.network_first, hmms.network_source, hmms.network_target, hmms.network_hmm,
-    )  # fmt: skip
-    return Machine(first, ilabel, olabel, cost, nextstate, final, start=clg.start)
+    first, arcs, final = expand_networks(
+        clg.first, clg.arcs, clg.final, hmms.num_chains, hmms.network_first, hmms.network_arcs
+    )
+    return Machine(first, arcs, final, start=clg.start)
 
 
 def expand_to_hmm_states(clg: Machine, hmms: WindowHmms) -> ArcTable:
     """Replace HMM labels by chains of states with self-loops, and epsilon arcs by what follows where nothing grows."""
-    from wfst_asr.graph import _arrays_kernels as arrays
     from wfst_asr.graph import _epsilon_kernels as epsilons
     from wfst_asr.graph import _hmm_kernels as kernels
+    from wfst_asr.graph._arrays_kernels import COST_UNITS
 
-    enter = np.rint(hmms.unit_enter_cost * arrays.COST_UNITS).astype(np.int32)
+    enter = np.rint(hmms.unit_enter_cost * COST_UNITS).astype(np.int32)
     last_unit = hmms.hmm_unit[hmms.hmm_first[1:] - 1]
-    absorbed = kernels.absorbed_loops(clg.start, clg.first, clg.ilabel, clg.nextstate, clg.final, last_unit)
-    begin, count, (ilabel, olabel, cost, nextstate), loop = kernels.expand_hmms(
-        clg.first, clg.ilabel, clg.olabel, clg.cost, clg.nextstate, absorbed, hmms.hmm_first, hmms.hmm_unit, enter
-    )
+    absorbed = kernels.absorbed_loops(clg.start, clg.first, clg.arcs, last_unit)
+    states, arcs = kernels.expand_hmms(clg.first, clg.arcs, absorbed, hmms.hmm_first, hmms.hmm_unit, enter)
     loop_label = hmms.unit_label if hmms.unit_loop_label is None else hmms.unit_loop_label
-    loop[(loop >= 0) & (loop_label[loop] == 0)] = kernels.NO_LOOP
-    final = np.full(len(loop), arrays.NOT_FINAL, dtype=np.int32)
-    final[: clg.num_states] = clg.final
-    start = clg.start
+    if not loop_label.all():  # units without self-loop
+        has_loop = np.concatenate(([0], loop_label != 0))
+        states[:, 1] &= np.where(has_loop[states[:, 1] & 0xFFFFFFFF], -1, -1 << 32)
+    start, final = clg.start, clg.final
     del clg, absorbed
-    inlinable = epsilons.inlinable_states(start, count, nextstate, final, loop)
-    records = np.empty(len(ilabel) + np.count_nonzero(loop >= 0), dtype=ARC_DTYPE)
+    inlinable = epsilons.inlinable_states(start, states, arcs, final)
+    out = np.empty((len(arcs) + np.count_nonzero(states[:, 1] & 0xFFFFFFFF), 4), dtype=np.int32)
     first, final_cost, num_arcs = epsilons.finished_graph(
-        records, start, begin, count, ilabel, olabel, cost, nextstate, final, loop, inlinable,
+        out, out.view(np.float32), start, states, arcs, final, inlinable,
         hmms.unit_label, loop_label, hmms.unit_loop_cost.astype(np.float32),
     )  # fmt: skip
-    return ArcTable(0, first, records[:num_arcs], final_cost)
+    return ArcTable(0, first, out[:num_arcs].view(ARC_DTYPE).reshape(-1), final_cost)
 
 
 def spoken_part(grammar: ArcTable, words: NDArray[np.int32], *, backoff_label: int) -> ArcTable:

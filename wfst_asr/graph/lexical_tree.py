@@ -24,17 +24,14 @@ class Machine:
     """A transducer under construction: CSR arrays with integer costs in units of 1/1024 nat.
 
     Attributes:
-        first: (S + 1,) int64.
-        ilabel, olabel, cost, nextstate: (A,) int32.
+        first: (S + 1,) int64; the arcs of state s are `arcs[first[s]:first[s + 1]]`.
+        arcs: (A, 4) int32: ilabel, olabel, cost, nextstate.
         final: (S,) int32 final costs; NOT_FINAL (2**31 - 1) where a state is not final.
         start: start state.
     """
 
     first: NDArray[np.int64]
-    ilabel: NDArray[np.int32]
-    olabel: NDArray[np.int32]
-    cost: NDArray[np.int32]
-    nextstate: NDArray[np.int32]
+    arcs: NDArray[np.int32]
     final: NDArray[np.int32]
     start: int = 0
 
@@ -44,15 +41,14 @@ class Machine:
 
     @property
     def num_arcs(self) -> int:
-        return len(self.ilabel)
+        return len(self.arcs)
 
     def table(self) -> ArcTable:
         """Return the machine as an ArcTable with float costs."""
         from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL
 
-        arcs = np.empty(self.num_arcs, dtype=ARC_DTYPE)
-        arcs["ilabel"], arcs["olabel"], arcs["nextstate"] = self.ilabel, self.olabel, self.nextstate
-        np.divide(self.cost, np.float32(COST_UNITS), out=arcs["cost"], casting="unsafe")
+        arcs = np.array(self.arcs, order="C").view(ARC_DTYPE).reshape(-1)
+        arcs["cost"] = self.arcs[:, 2] / np.float32(COST_UNITS)
         final = np.where(self.final == NOT_FINAL, np.inf, self.final / COST_UNITS).astype(np.float32)
         return ArcTable(self.start, self.first, arcs, final)
 
@@ -68,7 +64,8 @@ class PronunciationArrays:
         cost: (R,) float64, -log of the pronunciation probability.
         tail: flat, one entry more a pronunciation than `phone`: the tail node of what is left of the word's
             pronunciations that begin like this one up to that position; node 0 is "nothing left".
-        tail_first, tail_phone, tail_child, tail_cost: the tail nodes' arcs, costs in 1/1024.
+        tail_first: offsets of the tail nodes into `tail_arcs`.
+        tail_arcs: (arcs, 3) int32 phone, tail node that it leads to, and cost in 1/1024.
         tail_end: cost of ending at a node, NOT_FINAL where no pronunciation ends.
     """
 
@@ -78,9 +75,7 @@ class PronunciationArrays:
     cost: NDArray[np.float64]
     tail: NDArray[np.int32]
     tail_first: NDArray[np.int64]
-    tail_phone: NDArray[np.int32]
-    tail_child: NDArray[np.int32]
-    tail_cost: NDArray[np.int32]
+    tail_arcs: NDArray[np.int32]
     tail_end: NDArray[np.int32]
 
 
@@ -158,7 +153,6 @@ def pronunciation_arrays_of_rows(rows: Iterable[tuple[tuple[int, ...], int, floa
     for entries in by_word.values():
         _word_tree(entries, 0, nodes, tails)
     flat = [arc for _, arcs in nodes.number for arc in arcs]
-    arc_array = np.array(flat, dtype=np.int32).reshape(-1, 3)
     return PronunciationArrays(
         word=np.array([word for _, word, _ in rows], dtype=np.int32),
         first=np.concatenate(([0], np.cumsum([len(phones) for phones, _, _ in rows]))).astype(np.int64),
@@ -166,9 +160,7 @@ def pronunciation_arrays_of_rows(rows: Iterable[tuple[tuple[int, ...], int, floa
         cost=np.array([cost for _, _, cost in rows]),
         tail=np.concatenate(tails),
         tail_first=np.concatenate(([0], np.cumsum([len(arcs) for _, arcs in nodes.number]))).astype(np.int64),
-        tail_phone=np.ascontiguousarray(arc_array[:, 0]),
-        tail_child=np.ascontiguousarray(arc_array[:, 1]),
-        tail_cost=np.ascontiguousarray(arc_array[:, 2]),
+        tail_arcs=np.array(flat, dtype=np.int32).reshape(-1, 3),
         tail_end=np.array([NOT_FINAL if end is None else end for end, _ in nodes.number], dtype=np.int32),
     )
 
@@ -207,43 +199,24 @@ def lexical_tree_lg(
     from wfst_asr.graph import _tree_kernels as kernels
     from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL
 
-    arcs = grammar.arcs
-    ilabel = np.ascontiguousarray(arcs["ilabel"])
-    num_words = int(max(ilabel.max(initial=0), pronunciations.word.max())) + 1
-    is_word = (ilabel != backoff_label) & (ilabel != 0)
-    with_word = np.flatnonzero(is_word)
+    p = pronunciations
+    arcs = np.array(grammar.arcs, order="C").view(np.int32).reshape(-1, 4)
+    arcs[:, 2] = np.rint(grammar.arcs["cost"] * COST_UNITS)
+    ilabel = np.ascontiguousarray(arcs[:, 0])
+    num_words = int(max(ilabel.max(initial=0), p.word.max())) + 1
+    with_word = np.flatnonzero((ilabel != backoff_label) & (ilabel != 0))
     order = with_word[np.argsort(ilabel[with_word], kind="stable")]
     by_word_first = np.concatenate(([0], np.cumsum(np.bincount(ilabel[with_word], minlength=num_words))))
     entry_first, entry_rank, entry_arc = kernels.entries_by_state(
-        grammar.source(), by_word_first, order, pronunciations.word, grammar.num_states
+        grammar.source(), by_word_first, order, p.word, grammar.num_states
     )
     finite = np.isfinite(grammar.final_cost)
     final = np.full(grammar.num_states, NOT_FINAL, dtype=np.int32)
     final[finite] = np.rint(grammar.final_cost[finite] * COST_UNITS)
-    p = pronunciations
-    first, *columns, final_costs = kernels.lexical_trees(
-        grammar.first_arc,
-        ilabel,
-        np.ascontiguousarray(arcs["olabel"]),
-        np.rint(arcs["cost"] * COST_UNITS).astype(np.int32),
-        np.ascontiguousarray(arcs["nextstate"]),
-        final,
-        backoff_label,
-        entry_first,
-        entry_rank,
-        entry_arc,
-        p.first,
-        p.phone,
-        p.cost,
-        p.tail,
-        p.tail_first,
-        p.tail_phone,
-        p.tail_child,
-        p.tail_cost,
-        p.tail_end,
-        silence_phone,
+    first, tree_arcs, tree_final = kernels.lexical_trees(
+        grammar.first_arc, arcs, final, backoff_label, entry_first, entry_rank, entry_arc,
+        p.first, p.phone, p.cost, p.tail, p.tail_first, p.tail_arcs, p.tail_end, silence_phone,
         round(-np.log(silence_prob) * COST_UNITS) if silence_phone else 0,
         round(-np.log(1.0 - silence_prob) * COST_UNITS) if silence_phone else 0,
-    )
-    ilabels, olabels, costs, nextstates = columns
-    return Machine(first, ilabels, olabels, costs, nextstates, final_costs, start=grammar.start)
+    )  # fmt: skip
+    return Machine(first, tree_arcs, tree_final, start=grammar.start)

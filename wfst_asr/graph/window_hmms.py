@@ -19,10 +19,6 @@ MAX_PATHS = 8  # an HMM with no more paths than this becomes so many chains, els
 _LEAVE = -1
 
 
-def _no_integers() -> NDArray[np.int32]:
-    return np.zeros(0, dtype=np.int32)
-
-
 class DirectLimitError(WfstAsrError):
     """A machine has a form that the direct compiler does not take, and the OpenFst path does."""
 
@@ -43,9 +39,8 @@ class WindowHmms:
         unit_loop_cost: (units,) float, the scaled cost of the self-loop.
         unit_loop_label: (units,) int32 input label of the self-loop, 0 where there is none; None: `unit_label`.
         network_first: (networks + 1,) int64 offsets into the arcs of the networks.
-        network_source: flat places where arcs begin: 0 is the entry, which no arc enters, 1, 2 ... are places inside.
-        network_target: flat places where arcs end; -1 is the exit.
-        network_hmm: flat chain numbers of the arcs.
+        network_arcs: (arcs, 3) int32 place where an arc begins, place where it ends, number of its chain; place 0 is
+            the entry, which no arc enters, 1, 2 ... are places inside, -1 is the exit.
     """
 
     hmm_of: NDArray[np.int32]
@@ -58,9 +53,7 @@ class WindowHmms:
     unit_loop_cost: NDArray[np.float64]
     unit_loop_label: NDArray[np.int32] | None = None
     network_first: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    network_source: NDArray[np.int32] = field(default_factory=_no_integers)
-    network_target: NDArray[np.int32] = field(default_factory=_no_integers)
-    network_hmm: NDArray[np.int32] = field(default_factory=_no_integers)
+    network_arcs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int32))
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.hmm_first) < 1):
@@ -349,7 +342,7 @@ class _HmmBuilder:
         enter -= self_loop_scale * model.non_self_loop_log_prob[state].astype(np.float64)
         shape = int(left_class.max()) + 1, len(left_class), int(right_class.max()) + 1
         hmm_of = np.zeros(shape, dtype=np.int32)
-        network_sizes, source, target, hmm = [0], [], [], []
+        network_sizes, network_arcs = [0], []
         at = 0
         for phone, form, arcs, windows in zip(self._phones, self._shapes, self._arcs, self._which, strict=True):
             numbers = np.stack(chain_of_arc[at : at + len(arcs)], axis=1)  # (HMMs, arcs)
@@ -360,9 +353,7 @@ class _HmmBuilder:
                 of_hmm = len(chains) + len(network_sizes) - 1 + np.arange(len(numbers))
                 for row in numbers.tolist():
                     places = sorted((s, chain, t) for (s, t, _), chain in zip(form.arcs, row, strict=True))
-                    source += [s for s, _, _ in places]
-                    hmm += [chain for _, chain, _ in places]
-                    target += [t for _, _, t in places]
+                    network_arcs += [(s, t, chain) for s, chain, t in places]
                     network_sizes.append(len(places))
             hmm_of[:, phone, :] = of_hmm[windows].reshape(shape[0], shape[2])
         return WindowHmms(
@@ -376,7 +367,5 @@ class _HmmBuilder:
             unit_loop_cost=-self_loop_scale * model.log_prob[loop_id].astype(np.float64),
             unit_loop_label=loop_id.astype(np.int32),
             network_first=np.cumsum(network_sizes, dtype=np.int64),
-            network_source=np.array(source, dtype=np.int32),
-            network_target=np.array(target, dtype=np.int32),
-            network_hmm=np.array(hmm, dtype=np.int32),
+            network_arcs=np.array(network_arcs, dtype=np.int32).reshape(-1, 3),
         )
