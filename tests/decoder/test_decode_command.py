@@ -120,7 +120,7 @@ def test_data_dir_needs_a_model_that_is_known(graph_dir, tmp_path, capsys):
     assert run("decode", graph_dir, data, tmp_path / "out") == 1
     assert "give its folder with --model" in capsys.readouterr().err
     assert run("decode", graph_dir, data, tmp_path / "out", "--model", tmp_path) == 1
-    assert "has no 'mdef'" in capsys.readouterr().err
+    assert "has neither 'final.mdl' nor 'mdef'" in capsys.readouterr().err
 
 
 def test_wrong_usage(graph_dir, tmp_path):

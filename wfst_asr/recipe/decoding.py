@@ -13,7 +13,7 @@ from typing import Any
 
 from wfst_asr.decoder.batch import over_threads
 from wfst_asr.decoder.beam import NoPathError
-from wfst_asr.decoder.decode import DecodeResult
+from wfst_asr.decoder.decode import DecodeResult, decode
 from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
@@ -35,6 +35,7 @@ class SetOptions:
         insertion_penalties: costs a word at which words are asked for.
         posterior_scale: acoustic scale of the posteriors that are asked for; None asks for none.
         min_posterior: posteriors below are left out.
+        only_best: ask for no words at weights and penalties; the search keeps a lattice only for posteriors then.
 
     Raises:
         WfstAsrError: no weight or no penalty, or a weight that is not above 0.
@@ -45,6 +46,7 @@ class SetOptions:
     insertion_penalties: tuple[float, ...] = INSERTION_PENALTIES
     posterior_scale: float | None = None
     min_posterior: float = 0.0
+    only_best: bool = False
 
     def __post_init__(self) -> None:
         if not self.lm_weights or not self.insertion_penalties:
@@ -54,7 +56,9 @@ class SetOptions:
 
     @property
     def pairs(self) -> tuple[tuple[float, float], ...]:
-        """Every (language-model weight, insertion penalty)."""
+        """Every (language-model weight, insertion penalty) that words are asked for at."""
+        if self.only_best:
+            return ()
         return tuple((float(w), float(p)) for w, p in product(self.lm_weights, self.insertion_penalties))
 
 
@@ -128,13 +132,16 @@ def _decode_one(
         scores = make_scores()
         if len(scores) == 0:
             return DecodedUtterance(utterance, None, reason="no frames")
+        if options.only_best and options.posterior_scale is None:
+            best = decode(graph, scores, options.search)
+            return DecodedUtterance(utterance, best, frames=len(scores), cpu_seconds=time.thread_time() - began)
         found = decode_lattice(graph, scores, options.search)
     except NoPathError as error:
         return DecodedUtterance(utterance, None, reason=str(error), cpu_seconds=time.thread_time() - began)
     except WfstAsrError as error:
         raise WfstAsrError(f"utterance '{utterance}': {error}") from error
-    weights, penalties = zip(*options.pairs, strict=True)
-    paths = best_paths(found.lattice, [1.0 / w for w in weights], penalties)
+    scales, penalties = [1.0 / weight for weight, _ in options.pairs], [penalty for _, penalty in options.pairs]
+    paths = best_paths(found.lattice, scales, penalties) if scales else ()
     posteriors = None
     if options.posterior_scale is not None:
         posteriors = frame_posteriors(

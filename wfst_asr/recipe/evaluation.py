@@ -20,6 +20,7 @@ from wfst_asr.io.archives import matrix_writer
 from wfst_asr.recipe.corpus_features import load_corpus
 from wfst_asr.recipe.decoding import DecodedUtterance, SetOptions, decode_set, hypotheses_of
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
+from wfst_asr.recipe.scorers import check_graph_of_model
 from wfst_asr.recipe.speaker_adaptation import AdaptationOptions, SpeakerStatistics
 from wfst_asr.score.sweep import DEFAULT_LM_WEIGHT, Sweep, score_sweep
 from wfst_asr.train.corpus import Corpus
@@ -94,11 +95,8 @@ def evaluate(
     options, told = options or EvaluationOptions(), step or (lambda _what, _at, _of: None)
     check_writable_folder(out_dir)
     model, graph = read_trained_model(model_dir), load_graph(graph_dir)
-    if graph.num_columns != model.gmm.num_pdfs:
-        raise WfstAsrError(
-            f"{graph_dir}: expects scores of {graph.num_columns} pdfs, but {model_dir} has {model.gmm.num_pdfs}; "
-            "compile the graph with this model"
-        )
+    check_graph_of_model(graph.manifest, model_dir, graph=str(graph_dir))
+    check_columns(graph, model, Path(model_dir))
     corpus = load_corpus(data_dir, model.pipeline.mfcc)
     if corpus.words is None or not any(corpus.words):
         raise WfstAsrError(f"{data_dir}: has no transcripts to score with; add its file 'text'")
@@ -115,6 +113,19 @@ def evaluate(
     result = _result(options, sweep, sweeps, passes, corpus)
     _write(Path(out_dir), result, sweep, hypotheses[sweep.default], passes.transforms)
     return result
+
+
+def check_columns(graph: SearchGraph, model: TrainedModel, model_dir: Path) -> None:
+    """Refuse a graph of another number of tied states than the model's.
+
+    Raises:
+        WfstAsrError: they differ.
+    """
+    if graph.num_columns != model.gmm.num_pdfs:
+        raise WfstAsrError(
+            f"{graph.name}: expects scores of {graph.num_columns} pdfs, but {model_dir} has {model.gmm.num_pdfs}; "
+            "compile the graph with this model"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.atomic_files import written_aside
-from wfst_asr.errors import WfstAsrError
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.features.pipeline import FeaturePipeline, pipeline_of_record
 from wfst_asr.gmm.acoustic_model import AcousticModel
 from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.acoustic_model import read_model, write_model
 from wfst_asr.kaldi.matrix import read_matrix, write_matrix
 from wfst_asr.kaldi.tree import read_tree, write_tree
+from wfst_asr.recipe.files_together import files_together
+from wfst_asr.recipe.kaldi_features import described, kaldi_pipeline
 from wfst_asr.tree.decision_tree import DecisionTree
 
 MODEL_NAME, SI_MODEL_NAME = "final.mdl", "final.alimdl"
@@ -56,20 +59,23 @@ class TrainedModel:
 def write_trained_model(model: TrainedModel, folder: str | os.PathLike[str]) -> None:
     """Write final.mdl, tree, features.json, and final.mat and final.alimdl where the model has them.
 
+    A model that was there before is replaced when all is written, and stays as it was where writing fails.
+
     Raises:
         WfstAsrError: the folder cannot be written.
     """
+    with files_together(folder, last=MODEL_NAME, others=(MATRIX_NAME, SI_MODEL_NAME)) as aside:
+        write_model_files(model, aside)
+
+
+def write_model_files(model: TrainedModel, folder: str | os.PathLike[str]) -> None:
+    """Write the files of a model, one after the other, into a folder that has no other model."""
     root = Path(folder)
-    (root / MODEL_NAME).unlink(missing_ok=True)  # written last: a folder without it counts as not written
     write_tree(model.tree, root / TREE_NAME)
     if model.pipeline.matrix is not None:
         write_matrix(model.pipeline.matrix.astype(np.float32), root / MATRIX_NAME)
-    else:
-        (root / MATRIX_NAME).unlink(missing_ok=True)
     if model.si_gmm is not None:
         write_model(model.transitions, model.si_gmm, root / SI_MODEL_NAME)
-    else:
-        (root / SI_MODEL_NAME).unlink(missing_ok=True)
     record = {
         "format": _FORMAT,
         **model.pipeline.record(),
@@ -81,8 +87,14 @@ def write_trained_model(model: TrainedModel, folder: str | os.PathLike[str]) -> 
     write_model(model.transitions, model.gmm, root / MODEL_NAME)
 
 
-def read_trained_model(folder: str | os.PathLike[str]) -> TrainedModel:
-    """Read the folder of a trained model.
+def read_trained_model(folder: str | os.PathLike[str], *, sample_rate_hz: float | None = None) -> TrainedModel:
+    """Read the folder of a trained model, of ours or Kaldi's.
+
+    Kaldi's has no features.json; its features are worked out by `kaldi_pipeline` and told in a note.
+
+    Args:
+        folder: with final.mdl and tree.
+        sample_rate_hz: of the recordings, for a folder of Kaldi's that does not tell it.
 
     Raises:
         WfstAsrError: a file is missing or damaged, or files are of different models.
@@ -94,17 +106,27 @@ def read_trained_model(folder: str | os.PathLike[str]) -> TrainedModel:
         raise WfstAsrError(f"{root}: has no {MODEL_NAME}; its training did not end, run it again")
     transitions, gmm = read_model(root / MODEL_NAME)
     tree = read_tree(root / TREE_NAME)
-    record = _read_record(root / FEATURES_NAME)
     matrix = read_matrix(root / MATRIX_NAME) if (root / MATRIX_NAME).exists() else None
-    try:
-        pipeline = pipeline_of_record(record, matrix)
-    except WfstAsrError as error:
-        raise WfstAsrError(f"{root / FEATURES_NAME}: {error}") from error
+    record: dict[str, Any] = {}
+    if (root / FEATURES_NAME).exists():
+        record = _read_record(root / FEATURES_NAME)
+        try:
+            pipeline = pipeline_of_record(record, matrix)
+        except WfstAsrError as error:
+            raise WfstAsrError(f"{root / FEATURES_NAME}: {error}") from error
+    else:
+        pipeline = kaldi_pipeline(root, gmm.dim, matrix, sample_rate_hz=sample_rate_hz)
+        warnings.warn(
+            f"{root}: has no {FEATURES_NAME}, so it is taken for a model of Kaldi's with these features: "
+            f"{described(pipeline)}",
+            WfstAsrWarning,
+            stacklevel=2,
+        )
     si_gmm = read_model(root / SI_MODEL_NAME)[1] if (root / SI_MODEL_NAME).exists() else None
     if pipeline.dim != gmm.dim or tree.num_pdfs != gmm.num_pdfs or transitions.num_pdfs > gmm.num_pdfs:
         raise WfstAsrError(
             f"{root}: its files are of different models ({gmm.dim} dimensions and {gmm.num_pdfs} pdfs in {MODEL_NAME}, "
-            f"{pipeline.dim} dimensions in {FEATURES_NAME}, {tree.num_pdfs} pdfs in {TREE_NAME}); train it again"
+            f"{pipeline.dim} dimensions of features, {tree.num_pdfs} pdfs in {TREE_NAME}); train it again"
         )
     silence = tuple(str(name) for name in record.get("silence_phones", ()))
     return TrainedModel(tree, transitions, gmm, pipeline, si_gmm, silence, record.get("info"))

@@ -1,4 +1,4 @@
-"""From a folder with an acoustic model to something that scores recordings."""
+"""From a folder with an acoustic model to something that scores recordings, and whether a graph is of that model."""
 
 import hashlib
 import os
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.manifest import Manifest
+from wfst_asr.recipe.model_dir import MODEL_NAME
+
+SPHINX_NAME = "mdef"
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,45 @@ class Scorer:
     scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
+def is_trained_model(model_dir: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder holds a model of Gaussian mixtures (True) or of PocketSphinx (False).
+
+    Raises:
+        WfstAsrError: no such folder, or neither kind.
+    """
+    folder = Path(model_dir)
+    if not folder.is_dir():
+        raise WfstAsrError(f"{folder}: no such folder; give the folder of an acoustic model")
+    if (folder / MODEL_NAME).is_file():
+        return True
+    if (folder / SPHINX_NAME).is_file():
+        return False
+    raise WfstAsrError(
+        f"{folder}: has neither '{MODEL_NAME}' nor '{SPHINX_NAME}'; expected the folder of a model of wfst-asr train, "
+        "of Kaldi or of PocketSphinx"
+    )
+
+
 def scorer_for(model_dir: str | os.PathLike[str]) -> Scorer:
-    """Read an acoustic model; understood are PocketSphinx model folders (with `mdef` and `feat.params`).
+    """Read a model that scores a recording on its own: PocketSphinx's, or a trained one that knows no speakers.
+
+    A trained model normalises by the recording, not by the speaker, and uses no speaker's transform; whole data
+    directories are decoded by `wfst_asr.recipe.decode_data`.
 
     Raises:
         WfstAsrError: no such folder, or not a model of a known kind.
     """
     folder = Path(model_dir)
-    if not folder.is_dir():
-        raise WfstAsrError(f"{folder}: no such folder; give the folder of an acoustic model")
-    if not (folder / "mdef").is_file():
-        raise WfstAsrError(f"{folder}: has no 'mdef'; expected the folder of a PocketSphinx acoustic model")
+    if is_trained_model(folder):
+        from wfst_asr.recipe.model_dir import read_trained_model
+
+        trained = read_trained_model(folder)
+        gmm, pipeline = trained.si_gmm or trained.gmm, trained.pipeline
+        return Scorer(
+            pipeline.sample_rate_hz,
+            gmm.num_pdfs,
+            lambda samples: gmm.log_likelihoods(pipeline.apply(pipeline.raw(samples))),
+        )
     from wfst_asr.recipe.sphinx_recogniser import sphinx_scores
     from wfst_asr.sphinx.acoustic_model import read_model
 
@@ -50,27 +81,59 @@ def model_of_graph(manifest: Manifest | None, model_dir: str | os.PathLike[str] 
     """Return the folder of the acoustic model that a graph was compiled from.
 
     Args:
-        manifest: of the graph; where it tells the hash of the model's `mdef`, the model must have it.
+        manifest: of the graph; where it tells the hash of the model's `mdef` or `final.mdl`, the model must have it.
         model_dir: the model; None takes the English model of the pip package pocketsphinx if the graph is of that one.
 
     Raises:
         WfstAsrError: the model is not the graph's, or the graph does not tell which it is.
     """
-    wanted = manifest.inputs.get("mdef") if manifest else None
+    wanted = manifest.inputs.get(SPHINX_NAME) if manifest else None
     if model_dir is None:
         from wfst_asr.recipe.english_graph import english_files
 
         installed = english_files().model_dir if wanted else None
-        if installed is None or _sha256(installed / "mdef") != wanted:
+        if installed is None or _sha256(installed / SPHINX_NAME) != wanted:
             raise WfstAsrError("the graph does not tell which acoustic model it is for; give its folder with --model")
         return installed
     folder = Path(model_dir)
-    if wanted and (folder / "mdef").is_file() and _sha256(folder / "mdef") != wanted:
+    if wanted and (folder / SPHINX_NAME).is_file() and _sha256(folder / SPHINX_NAME) != wanted:
         raise WfstAsrError(
-            f"{folder / 'mdef'}: is not the one that the graph was compiled from; give that model, or compile the "
+            f"{folder / SPHINX_NAME}: is not the one that the graph was compiled from; give that model, or compile the "
             "graph again"
         )
+    if (folder / MODEL_NAME).is_file():
+        check_graph_of_model(manifest, folder)
     return folder
+
+
+def check_graph_of_model(manifest: Manifest | None, model_dir: str | os.PathLike[str], *, graph: str = "") -> None:
+    """Refuse a graph whose manifest tells that it was compiled with another trained model.
+
+    Args:
+        manifest: of the graph; a graph without one, such as Kaldi's, is not refused.
+        model_dir: folder of the model, with final.mdl.
+        graph: name of the graph, for the message.
+
+    Raises:
+        WfstAsrError: another model's.
+    """
+    inputs = manifest.inputs if manifest else {}
+    path = Path(model_dir) / MODEL_NAME
+    told = "the graph" if not graph else f"{graph}: the graph"
+    if "model" not in inputs:
+        if SPHINX_NAME in inputs:
+            raise WfstAsrError(f"{told} was compiled for a PocketSphinx model, not for {path}; give that model")
+        return
+    if inputs["model"] == _sha256(path):
+        return
+    from wfst_asr.kaldi.transition_model import read_transition_model
+    from wfst_asr.recipe.trained_graph import transitions_hash
+
+    if inputs["model"] != transitions_hash(read_transition_model(path)):  # compiled from a model in memory
+        raise WfstAsrError(
+            f"{told} was compiled with another model than {path}; give the model that it was compiled with, or compile "
+            "the graph again: wfst-asr graph compile"
+        )
 
 
 def _sha256(path: Path) -> str:

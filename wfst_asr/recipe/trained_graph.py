@@ -186,7 +186,7 @@ def _read_inputs(
     hashes: dict[str, str] = {}
     if isinstance(model, tuple):
         tree, transitions = model
-        hashes |= {"tree": _hash(tree_bytes(tree)), "model": _hash(transitions.tuples, transitions.log_prob)}
+        hashes |= {"tree": _hash(tree_bytes(tree)), "model": transitions_hash(transitions)}
     else:
         folder = Path(model)
         tree, transitions = read_tree(folder / "tree"), read_transition_model(folder / "final.mdl")
@@ -287,6 +287,11 @@ def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, re
     )
     clock.done.extend(result.steps)
     return result.fst
+
+
+def transitions_hash(transitions: TransitionModel) -> str:
+    """Return what the manifest names a model by that was given in memory."""
+    return _hash(transitions.tuples, transitions.log_prob)
 
 
 def _hash(*contents: "object") -> str:
