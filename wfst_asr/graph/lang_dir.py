@@ -18,6 +18,7 @@ from wfst_asr.graph.lang_topology import LangTopology
 from wfst_asr.graph.lexicon_fst import lexicon_fst
 from wfst_asr.hmm.topology import HmmTopology, read_topology, write_topology
 from wfst_asr.lexicon.disambiguation import disambiguation_numbers
+from wfst_asr.lexicon.files import write_lexicon, write_silence_lexicon
 from wfst_asr.lexicon.lexicon import Lexicon
 from wfst_asr.lexicon.phone_set import PhoneSet
 from wfst_asr.lexicon.silence_probs import SilenceProbs
@@ -110,7 +111,8 @@ def make_lang_dir(
     """Write a lang directory; all of it appears at the end, or nothing.
 
     Words are numbered in byte order, then `#0`, `<s>` and `</s>`; phones are the silence phones, those of speech, and
-    `#0` to `#K`, of which the last is that of optional silence.
+    `#0` to `#K`, of which the last is that of optional silence.  The lexicon is kept as it was given, with its
+    probabilities: `lexiconp.txt`, or `lexiconp_silprob.txt` and `silprob.txt`.
 
     Args:
         lexicon: the pronunciations, phones without position marks.
@@ -166,6 +168,10 @@ def make_lang_dir(
                 silence=silence,
             )
             write_fst(fst, aside / name)
+        if silence is not None:
+            write_silence_lexicon(lexicon, silence, aside)
+        else:
+            write_lexicon(lexicon, aside / "lexiconp.txt", form="probabilities")
     return read_lang_dir(target)
 
 
