@@ -141,7 +141,7 @@ def test_utterances_that_fail_are_named_and_the_others_are_aligned(trained: Path
         {"a/good": text, "short": "YES NO " * 20, "empty": "", "unknown": "MAYBE NO", "tiny": "NO"},
         {"a/good": whole, "short": (0.0, 0.4), "empty": whole, "unknown": (0.5, 3.0), "tiny": (0.0, 0.01)},
     )
-    with pytest.warns(UserWarning, match="1 utterances shorter than a frame"):
+    with pytest.warns(UserWarning, match="1 utterances were left out: 'tiny' .shorter than a frame"):
         found = align_data(folder, trained / "lang", trained / "model", tmp_path / "out")
     reasons = dict(line.split("\t") for line in (tmp_path / "out" / "failures.tsv").read_text().splitlines())
     assert sorted(reasons) == ["empty", "short", "tiny"]

@@ -155,8 +155,9 @@ def sat(data: Path, lang: Path, alignments: Path, out: Path, num_jobs: int, as_j
 def plot(model_dir: Path, picture: Path) -> None:
     """Draw the objective and the Gaussians of every iteration of MODEL_DIR's training into PICTURE (png, pdf, svg)."""
     from wfst_asr.plots.training import draw_training
+    from wfst_asr.recipe.training_run import log_of
 
-    draw_training(model_dir, picture)
+    draw_training(log_of(model_dir) if model_dir.is_dir() else model_dir, picture)
     click.echo(f"{picture}")
 
 

@@ -11,7 +11,7 @@ from wfst_asr.align.options import AlignOptions
 from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.symbols import read_symbols, write_symbols
-from wfst_asr.graph.lang_dir import LangDir, read_lang_dir
+from wfst_asr.graph.lang_dir import read_lang_dir
 from wfst_asr.io.archives import matrix_writer, read_integer_vectors, vector_writer
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.kaldi.transition_model import read_transition_model
@@ -24,6 +24,7 @@ from wfst_asr.recipe.alignment_files import (
     write_textgrids,
 )
 from wfst_asr.recipe.corpus_features import load_corpus
+from wfst_asr.recipe.lang_checks import check_phones
 from wfst_asr.recipe.model_dir import MODEL_NAME, read_trained_model, write_trained_model
 from wfst_asr.recipe.training import ALIGNMENTS_NAME, FAILURES_NAME, TRANSFORMS_NAME, write_failures
 from wfst_asr.train.aligning import AlignmentModel, align_corpus
@@ -106,8 +107,6 @@ def align_data(
     parts = AlignmentModel(model.tree, model.transitions, model.gmm, model.pipeline, model.si_gmm)
     result = align_corpus(corpus, training_lang, parts, options, num_jobs=num_jobs, step=tell)
     failures = dict(result.failures)
-    for utterance in sorted(set(data.utterances) - set(corpus.utterances)):
-        failures[utterance] = "the recording is shorter than a frame"
     write_failures(failures, out / FAILURES_NAME)
     first = next(((name, failures[name]) for name in sorted(failures)), None)
     told = f"'{first[0]}': {first[1]}" if first else ""
@@ -153,24 +152,6 @@ def align_data(
         round(frames * corpus.frame_shift_s, 3),
         likelihood / frames,
     )
-
-
-def check_phones(lang: LangDir, model_dir: Path) -> None:
-    """Refuse a lang directory whose phones have other numbers than those that a model was trained with.
-
-    Raises:
-        WfstAsrError: the first phone that differs.
-    """
-    if not (model_dir / "phones.txt").exists():
-        return
-    trained = read_symbols(model_dir / "phones.txt")
-    for name in (*lang.silence_phones, *lang.nonsilence_phones):
-        if trained.get(name) != lang.phones[name]:
-            raise WfstAsrError(
-                f"{lang.folder}: its phone '{name}' has the number {lang.phones[name]}, but "
-                f"{trained.get(name, 'none')} in {model_dir / 'phones.txt'}; take the lang directory that the model "
-                "was trained with"
-            )
 
 
 def spoken_words_of_archive(data_dir: Folder, lang_dir: Folder, alignments: Folder) -> Iterator[SpokenWord]:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wfst_asr.train.corpus import Corpus, corpus_of
 FEATURES_NAME = "feats.scp"
 
 Report = Callable[[int, int], None]  # done, total
+_SAME = 1e-4  # cepstra that differ by less are those of one sound
 
 
 def load_corpus(
@@ -29,7 +31,8 @@ def load_corpus(
     """Load a data directory as a corpus of raw cepstra.
 
     Where the directory has a `feats.scp` (from `wfst-asr features extract DATA DATA` or Kaldi) it is read, else the
-    recordings are.  Utterances without frames are left out and told once.
+    recordings are.  Utterances that nothing can be made of (a recording that cannot be read, less than a frame, nothing
+    but digital silence, features that are no numbers) are left out, named in `Corpus.left_out` and told once.
 
     Args:
         data_dir: Kaldi data directory with wav.scp, and text and utt2spk where they are needed.
@@ -37,38 +40,54 @@ def load_corpus(
         report: called with (utterances done, all) now and then.
 
     Raises:
-        WfstAsrError: the directory is bad, no utterance has frames, or the features have another dimension.
+        WfstAsrError: the directory is bad, no utterance can be used, or stored features have another dimension.
     """
     folder = Path(data_dir)
     data = read_data_dir(folder)
     stored = folder / FEATURES_NAME
     options = options or MfccOptions(frames=FrameOptions(sample_rate_hz=sample_rate_of(data)), use_energy=False)
-    rows, empty = [], []
-    matrices = _stored(stored, options) if stored.exists() else _computed(data, options)
+    rows, left_out = [], {}
+    conversions: Counter[str] = Counter()
+    matrices = _stored(stored, options) if stored.exists() else _computed(data, options, conversions)
     for done, utterance in enumerate(data.utterances):
-        matrix = matrices(utterance)
-        if len(matrix) == 0:
-            empty.append(utterance)
+        try:
+            matrix = matrices(utterance)
+        except UnusableError as error:
+            left_out[utterance] = str(error)
         else:
             words = (data.text or {}).get(utterance, "").split()
             rows.append((utterance, data.speaker(utterance), words, matrix))
         if report:
             report(done + 1, len(data.utterances))
-    if empty:
-        some = ", ".join(empty[:3]) + (" ..." if len(empty) > 3 else "")
-        warnings.warn(
-            f"{folder}: {len(empty)} utterances shorter than a frame were left out: {some}",
-            WfstAsrWarning,
-            stacklevel=2,
-        )
     if not rows:
-        raise WfstAsrError(f"{folder}: every recording is shorter than one frame; check the recordings")
-    return corpus_of(rows, frame_shift_s=options.frames.frame_shift_ms / 1000)
+        utterance, reason = next(iter(left_out.items()))
+        raise WfstAsrError(f"{folder}: not one of {len(left_out)} utterances can be used; '{utterance}': {reason}")
+    told = [f"{count} of {len(rows)} utterances, {conversion}" for conversion, count in conversions.items()]
+    if left_out:
+        some = ", ".join(f"'{name}' ({reason})" for name, reason in list(left_out.items())[:3])
+        told.append(f"{len(left_out)} utterances were left out: {some}" + (", ..." if len(left_out) > 3 else ""))
+    for text in told:
+        warnings.warn(f"{folder}: {text}", WfstAsrWarning, stacklevel=2)
+    return corpus_of(rows, frame_shift_s=options.frames.frame_shift_ms / 1000, left_out=left_out)
+
+
+class UnusableError(WfstAsrError):
+    """Nothing can be made of one utterance; the others may be fine."""
 
 
 def sample_rate_of(data: DataDir) -> float:
-    """Return the sample rate of the first recording, in Hz."""
-    return float(data.read_audio(data.utterances[0]).sample_rate_hz)
+    """Return the sample rate of the first recording that can be read, in Hz.
+
+    Raises:
+        WfstAsrError: none can be read: what is wrong with the first.
+    """
+    first: WfstAsrError | None = None
+    for utterance in data.utterances:
+        try:
+            return float(data.read_audio(utterance, warn=False).sample_rate_hz)
+        except WfstAsrError as error:
+            first = first or error
+    raise first or WfstAsrError("there are no recordings")
 
 
 def store_features(
@@ -84,28 +103,47 @@ def store_features(
     return corpus.num_frames
 
 
-def _computed(data: DataDir, options: MfccOptions) -> Callable[[str], NDArray[np.float32]]:
+def _computed(data: DataDir, options: MfccOptions, conversions: Counter[str]) -> Callable[[str], NDArray[np.float32]]:
     rate = int(options.frames.sample_rate_hz)
 
     def compute(utterance: str) -> NDArray[np.float32]:
-        return mfcc(data.read_audio(utterance, sample_rate_hz=rate).samples, options)
+        try:
+            audio = data.read_audio(utterance, sample_rate_hz=rate, warn=False)
+        except WfstAsrError as error:
+            raise UnusableError(str(error)) from error
+        if audio.conversion:
+            conversions[audio.conversion] += 1
+        if len(audio.samples) and np.ptp(audio.samples) == 0:
+            raise UnusableError(f"no sound: every sample is {audio.samples[0]:g}")
+        return _usable(mfcc(audio.samples, options))
 
     return compute
 
 
 def _stored(path: Path, options: MfccOptions) -> Callable[[str], NDArray[np.float32]]:
     table = ArchiveTable(path)
-    nothing = np.empty((0, options.num_ceps), dtype=np.float32)
 
     def read(utterance: str) -> NDArray[np.float32]:
         if utterance not in table:
-            return nothing
+            raise UnusableError(f"{path.name} has no features of it")
         matrix = table[utterance]
-        if matrix.shape[1] != options.num_ceps:
+        if len(matrix) and matrix.shape[1] != options.num_ceps:
             raise WfstAsrError(
                 f"{path}: the features of '{utterance}' have {matrix.shape[1]} dimensions, expected "
                 f"{options.num_ceps} cepstra; compute them again or remove the file"
             )
-        return np.asarray(matrix, dtype=np.float32)
+        return _usable(np.asarray(matrix, dtype=np.float32))
 
     return read
+
+
+def _usable(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Refuse features that would spoil the normalisation of their speaker."""
+    if len(matrix) == 0:
+        raise UnusableError("shorter than a frame")
+    if not np.isfinite(matrix).all():
+        frame = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        raise UnusableError(f"its features hold a value that is no finite number, first in frame {frame}")
+    if len(matrix) > 1 and float(np.ptp(matrix, axis=0).max()) < _SAME:
+        raise UnusableError(f"no sound: all {len(matrix)} frames are the same")
+    return matrix

@@ -1,42 +1,52 @@
 """Training stages on folders: data, lang and the folder of an earlier stage in, the folder of a model out."""
 
 import hashlib
-import json
 import os
+import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from wfst_asr.atomic_files import check_writable_folder, written_aside
-from wfst_asr.errors import WfstAsrError
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.features.mfcc import MfccOptions
-from wfst_asr.fst.symbols import read_symbols, write_symbols
-from wfst_asr.graph.lang_dir import read_lang_dir
+from wfst_asr.fst.symbols import write_symbols
+from wfst_asr.graph.lang_dir import LangDir, read_lang_dir
 from wfst_asr.io.archives import matrix_writer, read_integer_vectors, vector_writer
+from wfst_asr.io.data_checks import validate_data_dir
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus, sample_rate_of
+from wfst_asr.recipe.files_together import files_together
+from wfst_asr.recipe.lang_checks import check_phones, check_states
 from wfst_asr.recipe.model_dir import (
+    FEATURES_NAME,
+    MATRIX_NAME,
     MODEL_NAME,
+    SI_MODEL_NAME,
     TrainedModel,
     read_trained_model,
     read_transforms,
-    write_trained_model,
+    write_model_files,
 )
-from wfst_asr.train.checkpoint import Checkpoint
+from wfst_asr.recipe.training_run import LOG_NAME, TrainingRun, training_run
 from wfst_asr.train.corpus import Corpus
-from wfst_asr.train.iterations import IterationRecord, Progress
 from wfst_asr.train.lang import TrainingLang, read_training_lang
 from wfst_asr.train.lda_mllt import LdaMlltOptions, train_lda_mllt
 from wfst_asr.train.monophone import MonophoneOptions, train_monophones
 from wfst_asr.train.sat import SatOptions, train_sat
 from wfst_asr.train.stage import Alignments, StageResult
 from wfst_asr.train.triphone import TriphoneOptions, train_triphones
+from wfst_asr.tree.log import write_tree_log
 
-ALIGNMENTS_NAME, TRANSFORMS_NAME, FAILURES_NAME, LOG_NAME = "ali.ark", "fmllr.ark", "failures.tsv", "log.jsonl"
+ALIGNMENTS_NAME, TRANSFORMS_NAME, FAILURES_NAME = "ali.ark", "fmllr.ark", "failures.tsv"
+TREE_LOG_NAME, PHONES_NAME = "tree.jsonl", "phones.txt"
+_OF_ONE_MODEL = (MATRIX_NAME, SI_MODEL_NAME, TRANSFORMS_NAME, TREE_LOG_NAME)
+_FORMAT = 1  # of checkpoints; a change in what training computes asks for another number
 Step = Callable[[str, int, int], None]
 Options = TypeVar("Options", MonophoneOptions, TriphoneOptions, LdaMlltOptions)
 
@@ -88,9 +98,9 @@ def train_mono(
     job = _Job.of(data_dir, lang_dir, out_dir, step)
     options = job.at_sample_rate(options or MonophoneOptions())
     corpus = job.corpus(options.pipeline.mfcc)
-    with job.progress("mono", options, corpus) as progress:
-        result = train_monophones(corpus, job.lang, options, num_jobs=num_jobs, progress=progress)
-    return job.write("mono", result)
+    with job.run("mono", options, corpus) as run:
+        result = train_monophones(corpus, job.lang, options, num_jobs=num_jobs, progress=run.progress)
+        return job.write("mono", result, run)
 
 
 def train_deltas(
@@ -105,12 +115,12 @@ def train_deltas(
 ) -> TrainingSummary:
     """Train triphones from the folder of an earlier stage; see `train_triphones`.  Errors as `train_mono`."""
     job = _Job.of(data_dir, lang_dir, out_dir, step)
+    earlier = job.earlier(alignments)
     options = job.at_sample_rate(options or TriphoneOptions())
     corpus = job.corpus(options.pipeline.mfcc)
-    with job.progress("deltas", options, corpus, alignments) as progress:
-        earlier = read_alignments(alignments)
-        result = train_triphones(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=progress)
-    return job.write("deltas", result)
+    with job.run("deltas", options, corpus, alignments) as run:
+        result = train_triphones(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=run.progress)
+        return job.write("deltas", result, run)
 
 
 def train_mllt(
@@ -125,12 +135,12 @@ def train_mllt(
 ) -> TrainingSummary:
     """Train triphones on LDA+MLLT features; see `train_lda_mllt`.  Errors as `train_mono`."""
     job = _Job.of(data_dir, lang_dir, out_dir, step)
+    earlier = job.earlier(alignments)
     options = job.at_sample_rate(options or LdaMlltOptions())
     corpus = job.corpus(options.pipeline.mfcc)
-    with job.progress("lda-mllt", options, corpus, alignments) as progress:
-        earlier = read_alignments(alignments)
-        result = train_lda_mllt(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=progress)
-    return job.write("lda-mllt", result)
+    with job.run("lda-mllt", options, corpus, alignments) as run:
+        result = train_lda_mllt(corpus, job.lang, earlier, options, num_jobs=num_jobs, progress=run.progress)
+        return job.write("lda-mllt", result, run)
 
 
 def train_adaptive(
@@ -146,15 +156,16 @@ def train_adaptive(
     """Train a speaker-adapted model on the features of an earlier stage; see `train_sat`.  Errors as `train_mono`."""
     job = _Job.of(data_dir, lang_dir, out_dir, step)
     options = options or SatOptions()
+    earlier = job.earlier(alignments)
     first = read_trained_model(alignments)
+    transforms = read_transforms(Path(alignments) / TRANSFORMS_NAME)
     corpus = job.corpus(first.pipeline.mfcc)
-    with job.progress("sat", options, corpus, alignments) as progress:
-        earlier = read_alignments(alignments)
+    with job.run("sat", options, corpus, alignments) as run:
         result = train_sat(
             corpus, job.lang, earlier, first.gmm, first.pipeline, options,
-            num_jobs=num_jobs, progress=progress, transforms=read_transforms(Path(alignments) / TRANSFORMS_NAME),
+            num_jobs=num_jobs, progress=run.progress, transforms=transforms,
         )  # fmt: skip
-    return job.write("sat", result)
+        return job.write("sat", result, run)
 
 
 def read_alignments(folder: Folder) -> Alignments:
@@ -184,16 +195,23 @@ class _Job:
     """The folders of one stage."""
 
     data_dir: Path
-    lang_dir: Path
     out_dir: Path
+    lang_dir: LangDir
     lang: TrainingLang
     step: Step
 
     @classmethod
     def of(cls, data_dir: Folder, lang_dir: Folder, out_dir: Folder, step: Step | None) -> "_Job":
         check_writable_folder(out_dir)
-        lang = read_training_lang(lang_dir)
-        return cls(Path(data_dir), Path(lang_dir), Path(out_dir), lang, step or (lambda _what, _at, _of: None))
+        fatal = [problem for problem in validate_data_dir(data_dir) if problem.fatal]
+        if fatal:
+            more = f" (and {len(fatal) - 1} more: wfst-asr data validate {data_dir})" if len(fatal) > 1 else ""
+            raise WfstAsrError(f"{fatal[0]}{more}")
+        if not (Path(data_dir) / "text").exists():
+            raise WfstAsrError(f"{Path(data_dir) / 'text'}: no such file; training needs the transcripts")
+        lang = read_lang_dir(lang_dir)
+        told = step or (lambda _what, _at, _of: None)
+        return cls(Path(data_dir), Path(out_dir), lang, read_training_lang(lang), told)
 
     def at_sample_rate(self, options: Options) -> Options:
         """Return the options with the recordings' sample rate."""
@@ -204,63 +222,68 @@ class _Job:
     def corpus(self, mfcc: MfccOptions) -> Corpus:
         return load_corpus(self.data_dir, mfcc, report=lambda done, of: self.step("cepstra", done, of))
 
+    def earlier(self, folder: Folder) -> Alignments:
+        """Read the alignments of an earlier stage, of the same phones and HMMs."""
+        found = read_alignments(folder)
+        check_phones(self.lang_dir, Path(folder))
+        check_states(self.lang_dir, found.transitions.topology, Path(folder))
+        return found
+
     @contextmanager
-    def progress(self, stage: str, options: Any, corpus: Corpus, earlier: Folder | None = None) -> Iterator[Progress]:
-        """Yield what a stage tells its steps, its log and its checkpoints to; the log is a file as it grows."""
-        digest = hashlib.sha256(repr((stage, options, corpus.utterances, corpus.words)).encode())
+    def run(self, stage: str, options: Any, corpus: Corpus, earlier: Folder | None = None) -> Iterator[TrainingRun]:
+        """Yield what a stage tells its steps, its log and its checkpoints to."""
+        told = (_FORMAT, stage, options, corpus.utterances, corpus.speakers, corpus.words)
+        digest = hashlib.sha256(repr(told).encode())
         digest.update(corpus.features.tobytes())
-        for path in sorted(self.lang_dir.rglob("*")):
-            if path.is_file():
-                digest.update(path.read_bytes())
+        files = [path for path in sorted(self.lang_dir.folder.rglob("*")) if path.is_file()]
         if earlier is not None:
-            for name in (MODEL_NAME, ALIGNMENTS_NAME):
-                if (Path(earlier) / name).exists():
-                    digest.update((Path(earlier) / name).read_bytes())
-        checkpoint = Checkpoint(self.out_dir / "checkpoint.npz", digest.hexdigest())
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        with (self.out_dir / LOG_NAME).open("w", encoding="utf-8") as log:
+            names = (MODEL_NAME, ALIGNMENTS_NAME, MATRIX_NAME, FEATURES_NAME, TRANSFORMS_NAME)
+            files += [Path(earlier) / name for name in names if (Path(earlier) / name).exists()]
+        for path in files:
+            digest.update(path.read_bytes())
+        with training_run(self.out_dir, digest.hexdigest(), self.step) as run:
+            yield run
 
-            def write(record: IterationRecord) -> None:
-                log.write(json.dumps(asdict(record)) + "\n")
-                log.flush()
-
-            yield Progress(self.step, write, checkpoint)
-
-    def write(self, stage: str, result: StageResult) -> TrainingSummary:
-        """Write the model and its files."""
-        lang = read_lang_dir(self.lang_dir)
-        out = self.out_dir
-        with vector_writer(out / ALIGNMENTS_NAME) as write:
-            for utterance in sorted(result.alignments):
-                write(utterance, result.alignments[utterance])
-        if result.transforms:
-            with matrix_writer(out / TRANSFORMS_NAME) as write_matrix:
-                for speaker in sorted(result.transforms):
-                    write_matrix(speaker, result.transforms[speaker].astype(np.float32))
-        else:
-            (out / TRANSFORMS_NAME).unlink(missing_ok=True)
-        write_failures(result.failures, out / FAILURES_NAME)
-        write_symbols(read_symbols(self.lang_dir / "phones.txt"), out / "phones.txt")
+    def write(self, stage: str, result: StageResult, run: TrainingRun) -> TrainingSummary:
+        """Write the model and its files; those of an older model stay until all is written."""
         frames = sum(len(ids) for ids in result.alignments.values())
-        lines = (out / LOG_NAME).read_text(encoding="utf-8").splitlines()
-        likelihood = json.loads(lines[-1])["log_likelihood_per_frame"] if lines else float("nan")
         summary = TrainingSummary(
-            out, stage, len(result.alignments), len(result.failures), frames,
-            result.gmm.num_pdfs, result.gmm.num_gaussians, likelihood,
+            self.out_dir, stage, len(result.alignments), len(result.failures), frames,
+            result.gmm.num_pdfs, result.gmm.num_gaussians, run.log_likelihood_per_frame,
         )  # fmt: skip
-        info = {
-            "stage": stage,
-            "utterances": summary.utterances,
-            "frames": frames,
-            "pdfs": summary.pdfs,
-            "gaussians": summary.gaussians,
-        }
-        model = TrainedModel(
-            result.tree, result.transitions, result.gmm, result.pipeline, result.si_gmm, lang.silence_phones, info
-        )
-        write_trained_model(model, out)
-        Checkpoint(out / "checkpoint.npz").remove()
+        info = {name: getattr(summary, name) for name in ("stage", "utterances", "frames", "pdfs", "gaussians")}
+        silence = self.lang_dir.silence_phones
+        model = TrainedModel(result.tree, result.transitions, result.gmm, result.pipeline, result.si_gmm, silence, info)
+        with files_together(self.out_dir, last=MODEL_NAME, others=_OF_ONE_MODEL) as aside:
+            shutil.copyfile(run.log, aside / LOG_NAME)
+            with vector_writer(aside / ALIGNMENTS_NAME) as write:
+                for utterance in sorted(result.alignments):
+                    write(utterance, result.alignments[utterance])
+            if result.transforms:
+                with matrix_writer(aside / TRANSFORMS_NAME) as write_matrix:
+                    for speaker in sorted(result.transforms):
+                        write_matrix(speaker, result.transforms[speaker].astype(np.float32))
+            write_failures(result.failures, aside / FAILURES_NAME)
+            write_symbols(self.lang_dir.phones, aside / PHONES_NAME)
+            if result.tree_report is not None:
+                write_tree_log(aside / TREE_LOG_NAME, result.tree_report, self.lang_dir.phones)
+            write_model_files(model, aside)
+        self._tell_unseen(result)
         return summary
+
+    def _tell_unseen(self, result: StageResult) -> None:
+        """Warn of phones of speech that no aligned frame was of, nor of one that shares their states."""
+        ids = np.unique(np.concatenate([np.unique(found) for found in result.alignments.values()]))
+        seen = set(result.transitions.phone[ids].tolist()) | self.lang.silence
+        unseen = [self.lang.phone_names[root.phones[0]] for root in self.lang.roots if not seen & set(root.phones)]
+        if unseen:
+            some = ", ".join(f"'{name}'" for name in unseen[:5]) + (", ..." if len(unseen) > 5 else "")
+            warnings.warn(
+                f"{self.out_dir}: {len(unseen)} phones were never seen in training, so that the model does not know "
+                f"their sound: {some}",
+                WfstAsrWarning,
+                stacklevel=4,
+            )
 
 
 def write_failures(failures: Mapping[str, str], path: Path) -> None:

@@ -4,8 +4,9 @@ Only such iterations are kept: what follows depends on the model alone, not on t
 """
 
 import json
-import os
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,12 @@ from wfst_asr.gmm.acoustic_model import AcousticModel
 
 if TYPE_CHECKING:
     from wfst_asr.train.iterations import Model
+
+
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, IndexError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+    struct.error, WfstAsrError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,13 +77,20 @@ class Checkpoint:
                 gmm = AcousticModel(arrays["offsets"], arrays["weights"], arrays["means"], arrays["variances"])
                 transitions = replace(model.transitions, log_prob=arrays["log_prob"])
                 matrix = arrays.get("matrix")
+                iteration, first = int(head["iteration"]), int(head["first"])
                 transforms = dict(zip(head["speakers"], arrays["transforms"], strict=True)) if head["speakers"] else {}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, WfstAsrError):
+        except _DAMAGED:
             return None  # a damaged file is as good as none: the stage begins anew
-        found = replace(model, gmm=gmm, transitions=transitions, matrix=matrix, transforms=transforms)
-        return int(head["iteration"]), int(head["first"]), found
+        return iteration, first, replace(model, gmm=gmm, transitions=transitions, matrix=matrix, transforms=transforms)
 
-    def remove(self) -> None:
-        """Remove the file."""
-        if self.path is not None and self.path.exists():
-            os.unlink(self.path)
+    def remove_of_others(self) -> None:
+        """Remove the file where it has another key or is damaged."""
+        if self.path is None or not self.path.exists():
+            return
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                own = json.loads(arrays["head"].tobytes())["key"] == self.key
+        except _DAMAGED:
+            own = False
+        if not own:
+            self.path.unlink()

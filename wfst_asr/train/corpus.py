@@ -1,7 +1,7 @@
 """Corpus: the raw cepstra, words and speakers of utterances, in memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,7 @@ class Corpus:
         first: (U + 1,) int64; the frames of utterance u are `first[u]:first[u + 1]`.
         features: (N, D) float32 raw cepstra, before normalisation.
         frame_shift_s: seconds from frame to frame.
+        left_out: why other utterances of the set are not here, by id.
 
     >>> corpus = Corpus(("a", "b"), ("x", "x"), None, np.array([0, 2, 3]), np.zeros((3, 13), np.float32))
     >>> corpus.raw(1).shape, sorted(corpus.cmvn_stats)
@@ -34,6 +35,7 @@ class Corpus:
     first: NDArray[np.int64]
     features: NDArray[np.float32]
     frame_shift_s: float = 0.01
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.utterances)
@@ -70,7 +72,10 @@ class Corpus:
 
 
 def corpus_of(
-    utterances: Sequence[tuple[str, str, Sequence[str], NDArray[np.float32]]], *, frame_shift_s: float = 0.01
+    utterances: Sequence[tuple[str, str, Sequence[str], NDArray[np.float32]]],
+    *,
+    frame_shift_s: float = 0.01,
+    left_out: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Return the corpus of (utterance, speaker, words, raw cepstra) rows.
 
@@ -82,4 +87,5 @@ def corpus_of(
     names, speakers, words, features = zip(*utterances, strict=True)
     first = np.concatenate(([0], np.cumsum([len(part) for part in features]))).astype(np.int64)
     stacked = np.ascontiguousarray(np.concatenate(features), dtype=np.float32)
-    return Corpus(names, speakers, tuple(tuple(row) for row in words), first, stacked, frame_shift_s)
+    rows = tuple(tuple(row) for row in words)
+    return Corpus(names, speakers, rows, first, stacked, frame_shift_s, dict(left_out or {}))

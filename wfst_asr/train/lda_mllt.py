@@ -1,9 +1,14 @@
 """Triphones on spliced frames reduced by LDA, decorrelated by MLLT (Kaldi `train_lda_mllt.sh`)."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.features.pipeline import FeaturePipeline
-from wfst_asr.gmm.lda import estimate_lda
+from wfst_asr.gmm.lda import LdaStatistics, estimate_lda
 from wfst_asr.gmm.mllt import estimate_mllt, model_in_new_space
 from wfst_asr.train import training_split as on_split
 from wfst_asr.train.corpus import Corpus
@@ -49,7 +54,11 @@ def train_lda_mllt(
     """Train triphones on LDA features with MLLT from the alignments of an earlier stage.
 
     The classes of LDA are the earlier model's tied states; MLLT turns the space so that diagonal covariances fit best.
-    Arguments and errors as `train_triphones`.
+    LDA gives fewer dimensions than asked for where there are not as many classes, and an MLLT update that there is too
+    little speech for is left out; both are told in a warning.  Arguments and errors as `train_triphones`; besides:
+
+    Raises:
+        WfstAsrError: too little speech for LDA.
     """
     options, progress = options or LdaMlltOptions(), progress or Progress()
     schedule = options.schedule
@@ -58,17 +67,25 @@ def train_lda_mllt(
         progress.step("features", 0, schedule.num_iterations)
         workers.map(on_split.set_features, options.pipeline.with_matrix(None), corpus.cmvn_stats, {})
         progress.step("LDA", 0, schedule.num_iterations)
-        matrix = estimate_lda(merged(workers.map(lda_statistics, alignments.transitions, lang.silence)), options.dim)
+        matrix = _lda(merged(workers.map(lda_statistics, alignments.transitions, lang.silence)), options.dim)
         workers.map(on_split.set_matrix, matrix, {})
         progress.step("tree", 0, schedule.num_iterations)
         tied = tie(workers, lang, alignments, options.tying, schedule)
+
+        skipped: list[int] = []
 
         def before(workers: Workers, model: Model, iteration: int) -> tuple[Model, str]:
             if iteration not in options.mllt_iterations:
                 return model, ""
             progress.step("MLLT", iteration, schedule.num_iterations)
             stats = merged(workers.map(mllt_statistics, model.gmm, model.transitions, lang.silence))
-            update = estimate_mllt(stats).matrix
+            try:
+                update = estimate_mllt(stats).matrix
+            except WfstAsrError as error:  # of too little speech; the space stays as it is
+                if not skipped:
+                    warnings.warn(f"iteration {iteration} goes without {error}", WfstAsrWarning, stacklevel=2)
+                skipped.append(iteration)
+                return model, "no MLLT"
             turned = update if model.matrix is None else update @ model.matrix
             workers.map(on_split.set_matrix, turned, {})
             return replace(model, gmm=model_in_new_space(model.gmm, update), matrix=turned), "MLLT"
@@ -78,3 +95,15 @@ def train_lda_mllt(
             stage="lda-mllt", seed=options.seed, failures=failures, progress=progress, before=before,
             speech=speech_frames(alignments.transition_ids, alignments.transitions, lang.silence),
         )  # fmt: skip
+
+
+def _lda(stats: LdaStatistics, dim: int) -> NDArray[np.float64]:
+    """Estimate LDA to `dim` dimensions, or to as many as the classes can tell apart."""
+    most = int((stats.count > 0.0).sum()) - 1
+    if 0 < most < dim:
+        warnings.warn(
+            f"LDA gives {most} dimensions, not {dim}: the alignments have {most + 1} tied states of speech",
+            WfstAsrWarning,
+            stacklevel=2,
+        )
+    return estimate_lda(stats, min(dim, max(most, 1)))

@@ -107,7 +107,8 @@ def train_monophones(
         progress.step("aligning", schedule.num_iterations, schedule.num_iterations)
         last = realign_all(workers, model, schedule, soft=False)
         alignments = {name: ids for part in workers.map(on_split.alignments) for name, ids in part.items()}
-    return StageResult(tree, model.transitions, model.gmm, options.pipeline, alignments, {**unusable, **last.failures})
+    reasons = {**unusable, **last.failures}
+    return StageResult(tree, model.transitions, model.gmm, options.pipeline, alignments, reasons)
 
 
 def flat_model(moments: list[NDArray[np.float64]], num_pdfs: int) -> AcousticModel:

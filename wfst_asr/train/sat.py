@@ -117,7 +117,7 @@ def _adapt(
     for part in workers.map(fmllr_statistics, gmm, transitions, lang.silence):
         for speaker, own in part.items():
             stats[speaker] = stats[speaker] + own if speaker in stats else own
-    result = {}
+    result = dict(before)  # a speaker without speech now keeps what there was
     for speaker in sorted(stats):
         transform = estimate_fmllr(stats[speaker], min_count=options.min_count).transform
         result[speaker] = compose(transform, before[speaker]) if speaker in before else transform

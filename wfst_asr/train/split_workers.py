@@ -5,10 +5,14 @@ statistics have the same bytes however many workers there are.
 """
 
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -41,12 +45,14 @@ class SplitWorkers(Generic[S]):
             raise WfstAsrError(f"num_jobs is {num_jobs}; expected at least 1")
         self._splits = list(splits)
         self._workers: list[ProcessPoolExecutor] = []
+        self._processes: list[int] = []
         jobs = min(num_jobs, len(self._splits))
         if jobs > 1:
             context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
             for job in range(jobs):
                 held = self._splits[job::jobs]
                 self._workers.append(ProcessPoolExecutor(1, context, initializer=_hold, initargs=(held,)))
+            self._processes = [worker.submit(os.getpid).result() for worker in self._workers]
 
     def __enter__(self) -> "SplitWorkers[S]":
         return self
@@ -54,6 +60,10 @@ class SplitWorkers(Generic[S]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            for process in self._processes:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
         self.close()
 
     def __len__(self) -> int:
@@ -90,7 +100,18 @@ class SplitWorkers(Generic[S]):
 
 
 def _hold(splits: list[Any]) -> None:
+    """Begin a worker process: Ctrl-C is for the parent to handle, and without the parent it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _held[:] = splits
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent process is gone, killed perhaps, and end this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(function: Callable[..., R], index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:

@@ -74,6 +74,7 @@ def training_splits(corpus: Corpus, lang: TrainingLang, failures: dict[str, str]
     """
     if corpus.words is None:
         raise WfstAsrError("the data directory has no transcripts; training needs its file 'text'")
+    failures.update(corpus.left_out)
     word_ids: list[tuple[int, ...] | None] = []
     for utterance, words in zip(corpus.utterances, corpus.words, strict=True):
         try:
@@ -84,7 +85,7 @@ def training_splits(corpus: Corpus, lang: TrainingLang, failures: dict[str, str]
             failures[utterance] = str(error)
             word_ids.append(None)
     if all(ids is None for ids in word_ids):
-        utterance, reason = next(iter(failures.items()))
+        utterance, reason = next((name, failures[name]) for name in corpus.utterances)
         raise WfstAsrError(f"not one of {len(word_ids)} utterances can be trained on; '{utterance}': {reason}")
     bounds = _bounds(corpus.first)
     return [TrainingSplit(corpus.subset(range(begin, end)), word_ids[begin:end]) for begin, end in pairwise(bounds)]

@@ -123,6 +123,7 @@ def compile_graphs(split: TrainingSplit, compiler: TrainingGraphCompiler) -> dic
             split.graphs[index] = compiler.compile(words)
         except WfstAsrError as error:
             failures[split.corpus.utterances[index]] = str(error)
+            split.alignments[index] = None
     return failures
 
 
@@ -167,12 +168,12 @@ def realign(
         scores = gmm.log_likelihoods(split.features_of(index), pdfs)
         try:
             found = align(graph, scores, columns, costs, options)
-            split.alignments[index] = found.transition_ids
-            tally += AlignmentTally(found.log_likelihood, len(scores), {}, int(found.retried))
             if soft:
                 found_all = forward_backward(graph, scores, columns, unscaled_costs, unscaled)
                 frames = found_all.frames + split.corpus.first[index]
                 parts.append((frames, found_all.transition_ids, found_all.posteriors))
+            split.alignments[index] = found.transition_ids
+            tally += AlignmentTally(found.log_likelihood, len(scores), {}, int(found.retried))
         except AlignmentError as error:
             split.alignments[index] = None
             tally += AlignmentTally(failures={utterance: str(error)})

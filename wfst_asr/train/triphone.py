@@ -161,7 +161,7 @@ def finish(
         model.gmm,
         pipeline.with_matrix(model.matrix),
         aligned,
-        {**unusable, **last.failures},
+        {name: reason for name, reason in {**unusable, **last.failures}.items() if name not in aligned},
         si_gmm=si_gmm,
         transforms=model.transforms,
         tree_report=tied.report,
