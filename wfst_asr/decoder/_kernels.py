@@ -9,11 +9,12 @@ Where a lattice is asked for, `links` holds the arcs into tokens that are not th
 where it is None the kernels are compiled without what belongs to it, and the best path costs what it cost before.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 
+from wfst_asr.decoder._frontier_kernels import make_frontier, wider_frontier
 from wfst_asr.decoder._link_kernels import (
     LINKS_FULL,
     NUM_LINKS,
@@ -27,7 +28,7 @@ from wfst_asr.decoder._link_kernels import (
 )
 from wfst_asr.decoder._prefetch import prefetch as _prefetch
 from wfst_asr.decoder._pruning import best_token, pruning_cutoff
-from wfst_asr.decoder._trace_kernels import Trace, grown, room
+from wfst_asr.decoder._trace_kernels import Trace, room
 
 prefetch: Any = _prefetch
 NO_ARC = np.uint32(0xFFFFFFFF)
@@ -36,35 +37,6 @@ _AHEAD = 6  # tokens between a prefetch and its use
 _IN_NO_LIST = -2
 _LEAST_TABLE_BITS = 12
 _CYCLE_GAIN = np.float32(1e-4)  # least gain that expands a state on an epsilon cycle again
-
-
-class Frontier(NamedTuple):
-    """Tokens of one frame, with the lists of tokens that wait for the epsilon step.
-
-    Attributes:
-        target: (C,) uint32 address and epsilon code of each token's state.
-        cost: (C,) float32.
-        link: (C,) int32 next token of the same epsilon level, -1 at the end.
-        head: first token of each level's list.
-        tail: last token of the list of the highest code, which is a queue.
-    """
-
-    target: Any
-    cost: Any
-    link: Any
-    head: Any
-    tail: Any
-
-
-@njit(cache=True, nogil=True)
-def make_frontier(capacity: int, codes: int) -> Any:
-    return Frontier(
-        np.empty(capacity, np.uint32),
-        np.empty(capacity, np.float32),
-        np.empty(capacity, np.int32),
-        np.full(codes, -1, np.int32),
-        np.full(1, -1, np.int32),
-    )
 
 
 @njit(cache=True, nogil=True)
@@ -232,17 +204,6 @@ def _expand(
 
 
 @njit(cache=True, nogil=True)
-def _wider(frontier: Any, capacity: int) -> Any:
-    return Frontier(
-        grown(frontier.target, capacity),
-        grown(frontier.cost, capacity),
-        grown(frontier.link, capacity),
-        frontier.head,
-        frontier.tail,
-    )
-
-
-@njit(cache=True, nogil=True)
 def _fill_table(table: Any, bits: int, target: Any, count: int, base: int, shift: Any) -> None:
     """Clear the first 2^bits entries and enter the tokens of a frame."""
     table[: 1 << bits] = np.uint64(0)
@@ -257,14 +218,15 @@ def _fill_table(table: Any, bits: int, target: Any, count: int, base: int, shift
 
 @njit(cache=True, nogil=True)
 def begin_search(
-    words: Any, costs: Any, start: Any, shift: Any, codes: int, beam: Any, capacity: int, links: Any
+    words: Any, costs: Any, start: Any, shift: Any, codes: int, beam: Any, capacity: int, trace_size: int, links: Any
 ) -> Any:  # fmt: skip
     """Return the frontier of the start state and what epsilon arcs reach, its size, trace, table, arcs, links."""
     frontier = make_frontier(capacity, codes)
-    trace = Trace(np.zeros(8 * capacity, np.int32), np.zeros(8 * capacity, np.uint32))
+    trace = Trace(np.empty(trace_size, np.int32), np.empty(trace_size, np.uint32))
     table = np.zeros(2 * capacity, np.uint64)
     frontier.target[0] = start
     frontier.cost[0] = np.float32(0.0)
+    trace.previous[0] = trace.previous[1] = 0
     trace.arc[1] = NO_ARC
     if start >> shift > 0:
         frontier.head[start >> shift] = 0
@@ -320,7 +282,7 @@ def _double(frontier: Any, count: int, base: int, trace: Any, table: Any, bits: 
     if links_full(links):
         return frontier, trace, table, bits, wider_links(links)
     if len(frontier.cost) <= 1 << (bits - 1):
-        frontier = _wider(frontier, 2 * len(frontier.cost))
+        frontier = wider_frontier(frontier, 2 * len(frontier.cost))
     capacity = len(frontier.cost)
     if base + capacity > len(trace.arc):
         trace = room(trace, 2 * (base + capacity))

@@ -23,7 +23,8 @@ def gather_lattice(
         (S,) trace index, (S,) frames consumed, (S + 1,) first arc, (A,) nextstate, (A,) address of each arc.
     """
     end = base + count
-    extra = extra_costs(links, trace, costs, last_extra, 0, end, beam)
+    whole: Any = np.int64(0)
+    extra = extra_costs(links, trace, costs, last_extra, whole, end, beam)
     begin = links.frames[0, 0]
     token, frame_of, number = _forward_order(links, trace, costs, extra, end, beam)
     states = len(token)

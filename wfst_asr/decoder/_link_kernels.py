@@ -15,7 +15,7 @@ from wfst_asr.decoder._trace_kernels import collect, grown
 
 # places in `numbers`
 NUM_LINKS, NUM_FRAMES, LINKS_FULL, INTERVAL, ENOUGH, PRUNED_FRAMES, PRUNED_BEFORE, PRUNED_SIZE = range(8)
-_ENOUGH = 1 << 19  # tokens and links since the last pruning that make another one worth its time
+_ENOUGH = 1 << 20  # tokens and links since the last pruning that make another one worth its time
 
 
 class Links(NamedTuple):
@@ -40,12 +40,12 @@ class Links(NamedTuple):
     beam: Any
 
 
-def make_links(beam: float, interval: int, capacity: int, *, enough: int = _ENOUGH) -> Links:
-    """Return links of no frame."""
+def make_links(beam: float, interval: int, trace_size: int, *, enough: int = _ENOUGH) -> Links:
+    """Return links of no frame, with room for half as many as tokens; memory that is not used is never touched."""
     return Links(
-        np.empty(capacity, np.int32),
-        np.empty((capacity, 2), np.uint32),
-        np.empty((capacity, 4), np.int32),
+        np.empty(trace_size, np.int32),
+        np.empty((trace_size, 2), np.uint32),
+        np.empty((trace_size // 2, 4), np.int32),
         np.zeros((64, 2), np.int64),
         np.array([0, 0, 0, interval, enough, 0, 0, 0], np.int64),
         np.array([beam], np.float32),
@@ -64,7 +64,9 @@ def links_full(links: Any) -> bool:
 def _longer(array: Any, size: int) -> Any:
     """Return a copy with room for `size` rows."""
     larger = np.empty((size, array.shape[1]), array.dtype)
-    larger[: len(array)] = array
+    for i in range(array.shape[0]):
+        for k in range(array.shape[1]):
+            larger[i, k] = array[i, k]
     return larger
 
 
@@ -217,7 +219,8 @@ def prune_recent(links: Any, trace: Any, costs: Any, base: int, count: int) -> A
     first_link = links.frames[first_frame, 1]
     place = np.empty(end - begin, np.int32)
     records = np.empty((links.numbers[NUM_LINKS] - first_link, 4), np.int32)
-    token, kept = begin, 0
+    token: Any = begin
+    kept = 0
     stop = begin
     for frame in range(first_frame, frames):
         first = stop
@@ -235,9 +238,10 @@ def prune_recent(links: Any, trace: Any, costs: Any, base: int, count: int) -> A
             k = np.int64(links.other[i])
             while k >= 0:
                 if here + link_slack(links, costs, k, i, first) <= beam:
-                    records[kept] = links.records[k]
-                    if records[kept, 0] >= begin:
-                        records[kept, 0] = place[records[kept, 0] - begin]
+                    source = links.records[k, 0]
+                    records[kept, 0] = source if source < begin else place[source - begin]
+                    records[kept, 1] = links.records[k, 1]
+                    records[kept, 2] = links.records[k, 2]
                     records[kept, 3] = chain
                     chain = np.int32(first_link + kept)
                     kept += 1
@@ -252,8 +256,11 @@ def prune_recent(links: Any, trace: Any, costs: Any, base: int, count: int) -> A
             trace.previous[to] = trace.previous[i]
             trace.arc[to] = trace.arc[i]
             links.other[to] = links.other[i]
-            links.tokens[to] = links.tokens[i]
-    links.records[first_link : first_link + kept] = records[:kept]
+            links.tokens[to, 0] = links.tokens[i, 0]
+            links.tokens[to, 1] = links.tokens[i, 1]
+    for link in range(kept):
+        for field in range(4):
+            links.records[first_link + link, field] = records[link, field]
     links.numbers[NUM_LINKS] = first_link + kept
     links.numbers[PRUNED_BEFORE] = links.numbers[PRUNED_FRAMES]
     links.numbers[PRUNED_FRAMES] = frames - 1

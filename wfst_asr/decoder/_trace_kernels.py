@@ -16,7 +16,8 @@ class Trace(NamedTuple):
 @njit(cache=True, nogil=True)
 def grown(array: Any, size: int) -> Any:
     larger = np.empty(size, array.dtype)
-    larger[: len(array)] = array
+    for i in range(len(array)):  # a slice would take seconds to compile
+        larger[i] = array[i]
     return larger
 
 

@@ -19,6 +19,7 @@ from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
+_TRACE, _LATTICE_TRACE = 8, 64  # times as large is the trace at first
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
 _ROUNDING = 0.01
@@ -81,7 +82,7 @@ class BeamSearch:
 
     def __init__(self, graph: SearchGraph, options: DecodeOptions | None = None, *, keep_lattice: bool = False) -> None:
         """Begin a search; `keep_lattice` keeps what `lattice_beam.raw_lattice` makes a lattice of."""
-        from wfst_asr.decoder import _kernels, _link_kernels
+        from wfst_asr.decoder import _frontier_kernels, _kernels, _link_kernels
 
         self.graph = graph
         self.options = options or DecodeOptions()
@@ -93,11 +94,12 @@ class BeamSearch:
         self._shift = np.uint32(layout.code_shift)
         codes = 1 << (32 - layout.code_shift)
         self._beam = np.float32(self.options.beam)
+        trace_size = (_LATTICE_TRACE if keep_lattice else _TRACE) * _FIRST_CAPACITY
         self._links: _link_kernels.Links | None = None
         if keep_lattice:
             # float32 costs are rounded, so that a little more is kept, and the lattice pruned exactly
             wider = self.options.lattice_beam + _ROUNDING
-            self._links = _link_kernels.make_links(wider, self.options.prune_interval, _FIRST_CAPACITY)
+            self._links = _link_kernels.make_links(wider, self.options.prune_interval, trace_size)
         begun = _kernels.begin_search(
             self._words,
             self._costs,
@@ -106,10 +108,11 @@ class BeamSearch:
             codes,
             self._beam,
             _FIRST_CAPACITY,
+            trace_size,
             self._links,
         )
         self._frontier, self._count, self._trace, self._table, epsilon_arcs, self._links = begun
-        self._spare = _kernels.make_frontier(_FIRST_CAPACITY, codes)
+        self._spare = _frontier_kernels.make_frontier(_FIRST_CAPACITY, codes)
         self._base = 1
         self._offset = 0.0
         self._frames = 0

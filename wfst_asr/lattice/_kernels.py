@@ -58,8 +58,6 @@ def best_paths(
     to_end = np.empty((states, at_once))
     for lane in range(0, lanes, at_once):
         width = min(at_once, lanes - lane)
-        scale = scales[lane : lane + width]
-        penalty = penalties[lane : lane + width]
         for s in range(states - 1, -1, -1):
             here = to_end[s]
             for k in range(width):
@@ -70,7 +68,7 @@ def best_paths(
                 c = np.float64(acoustic[a])
                 word = np.float64(is_word[a])
                 for k in range(width):
-                    through = g + c * scale[k] + word * penalty[k] + there[k]
+                    through = g + c * scales[lane + k] + word * penalties[lane + k] + there[k]
                     here[k] = through if through < here[k] else here[k]
         for k in range(width):
             s = 0
@@ -80,8 +78,8 @@ def best_paths(
                 for a in range(first_arc[s], first_arc[s + 1]):
                     through = (
                         np.float64(graph[a])
-                        + np.float64(acoustic[a]) * scale[k]
-                        + np.float64(is_word[a]) * penalty[k]
+                        + np.float64(acoustic[a]) * scales[lane + k]
+                        + np.float64(is_word[a]) * penalties[lane + k]
                         + to_end[nextstate[a], k]
                     )
                     if through < lowest:
@@ -91,10 +89,11 @@ def best_paths(
                     break
                 if length == len(path):
                     longer = np.empty(2 * length, np.int32)
-                    longer[:length] = path
+                    for i in range(length):
+                        longer[i] = path[i]
                     path = longer
                 path[length] = best
                 length += 1
                 s = nextstate[best]
             begins[lane + k + 1] = length
-    return path[:length], begins
+    return path, begins

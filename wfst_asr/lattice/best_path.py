@@ -71,8 +71,6 @@ def best_paths(
     penalties = np.ascontiguousarray(insertion_penalties, dtype=np.float64)
     if scales.shape != penalties.shape:
         raise WfstAsrError(f"{len(scales)} acoustic scales but {len(penalties)} insertion penalties; give pairs")
-    if not np.isfinite(lattice.final_cost).any():
-        raise WfstAsrError("the lattice has no path; nothing was decoded")
     joined, begins = _kernels.best_paths(
         lattice.first_arc,
         lattice.nextstate,
@@ -83,16 +81,20 @@ def best_paths(
         scales,
         penalties,
     )
-    return tuple(_path(lattice, joined[begins[i] : begins[i + 1]]) for i in range(len(scales)))
+    paths = tuple(_path(lattice, joined[begins[i] : begins[i + 1]]) for i in range(len(scales)))
+    if not all(np.isfinite(path.graph_cost) for path in paths):
+        raise WfstAsrError("the lattice has no path; nothing was decoded")
+    return paths
 
 
 def _path(lattice: Lattice, arcs: NDArray[np.int32]) -> LatticePath:
     end = int(lattice.nextstate[arcs[-1]]) if len(arcs) else 0
+    final_cost = float(lattice.final_cost[end]) if lattice.num_states else np.inf
     olabel, ilabel = lattice.olabel[arcs], lattice.ilabel[arcs]
     return LatticePath(
         arcs=arcs,
         word_ids=tuple(int(w) for w in olabel[olabel != 0]),
         alignment=ilabel[ilabel != 0],
-        graph_cost=float(lattice.graph_cost[arcs].sum(dtype=np.float64)) + float(lattice.final_cost[end]),
+        graph_cost=float(lattice.graph_cost[arcs].sum(dtype=np.float64)) + final_cost,
         acoustic_cost=float(lattice.acoustic_cost[arcs].sum(dtype=np.float64)),
     )

@@ -114,6 +114,7 @@ def prune(lattice: Lattice, lattice_beam: float, *, acoustic_scale: float | None
         return lattice
     # a sum of a path's costs in another order differs by rounding
     limit = backward[0] + lattice_beam + 1e-10 * max(1.0, abs(backward[0]))
+    limit = min(limit, np.finfo(np.float64).max)  # what is on no path goes even if the beam is infinite
     keep_arc = forward[lattice.source] + cost + backward[lattice.nextstate] <= limit
     keep_state = forward + backward <= limit
     keep_state[0] = True

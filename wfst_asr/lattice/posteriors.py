@@ -44,10 +44,10 @@ def arc_posteriors(lattice: Lattice, *, acoustic_scale: float | None = None) -> 
 
     cost = lattice.arc_costs(acoustic_scale)
     final = lattice.final_cost.astype(np.float64)
-    if not np.isfinite(final).any():
-        raise WfstAsrError("the lattice has no path; nothing was decoded")
     forward, backward = forward_backward(lattice.first_arc, lattice.nextstate, cost, final, True)
-    total = float(backward[0])
+    total = float(backward[0]) if len(backward) else np.inf
+    if total == np.inf:
+        raise WfstAsrError("the lattice has no path; nothing was decoded")
     return np.exp(total - forward[lattice.source] - cost - backward[lattice.nextstate]), -total
 
 
