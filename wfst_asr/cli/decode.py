@@ -215,8 +215,8 @@ def _decode_trained(
         for one in group.decoded:
             output.add(one)
         transforms.update(group.transforms)
-    for utterance in decoder.without_frames:
-        summary.leave_out(utterance, "no frames")
+    for utterance, reason in decoder.corpus.left_out.items():
+        summary.leave_out(utterance, reason, told=True)
     summary.speakers = len(transforms)
     output.write(decoder.data.utterances)
     if transforms:

@@ -32,14 +32,17 @@ class DecodeSummary:
     first_reason: str = "there are none"
     partial: list[str] = field(default_factory=list)
     limited_frames: int = 0
+    _untold: list[str] = field(default_factory=list)
     _began: tuple[float, float] = field(default_factory=_clocks)
 
-    def leave_out(self, utterance: str, reason: str) -> None:
-        """Count an utterance that has no words."""
+    def leave_out(self, utterance: str, reason: str, *, told: bool = False) -> None:
+        """Count an utterance that has no words; `told`: a note said so already."""
         self.utterances += 1
-        if not self.left_out:
+        if not (self._untold or told):
             self.first_reason = f"'{utterance}': {reason}"
         self.left_out.append(utterance)
+        if not told:
+            self._untold.append(utterance)
 
     def add(self, one: "Decoded", *, words: int) -> None:
         """Count an utterance, and the words of it that are written."""
@@ -57,8 +60,8 @@ class DecodeSummary:
 
     def warn(self) -> None:
         """Tell what is not as it should be, each kind once with a count."""
-        if self.left_out:
-            _note(f"{_some(self.left_out)} left out ({self.first_reason})")
+        if self._untold:
+            _note(f"{_some(self._untold)} left out ({self.first_reason})")
         if self.partial:
             _note(f"{_some(self.partial)} ended in no final state: the words are of the best path so far")
         if 2 * self.limited_frames > self.frames:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ class DataDecoder:
         graph: to search.
         model: with which it was compiled.
         data: the recordings.
-        corpus: their cepstra; recordings shorter than a frame are not in it.
+        corpus: their cepstra; what nothing can be made of is not in it, but in its `left_out`.
     """
 
     graph: SearchGraph
@@ -75,11 +74,6 @@ class DataDecoder:
             model = replace(model, silence=graph.manifest.silence_phones)
         corpus = load_corpus(data_dir, model.pipeline.mfcc, report=lambda at, of: told("cepstra", at, of))
         return cls(graph, model, data, corpus)
-
-    @cached_property
-    def without_frames(self) -> tuple[str, ...]:
-        """Utterances of the data directory that have no frames."""
-        return tuple(sorted(set(self.data.utterances) - set(self.corpus.utterances)))
 
     def passes(self, options: EvaluationOptions) -> int:
         """Return how often an utterance is decoded."""

@@ -49,13 +49,13 @@ def kaldi_pipeline(
         deltas = _options(folder / "delta_opts")
         if left or order not in range(4):
             raise WfstAsrError(_odd(folder, f"Gaussians of {dim} dimensions and no final.mat", mfcc))
-        if int(deltas.get("delta-window", _DELTA_WINDOW)) != _DELTA_WINDOW:
+        if _frames(deltas, "delta-window", _DELTA_WINDOW, folder / "delta_opts") != _DELTA_WINDOW:
             raise WfstAsrError(f"{folder / 'delta_opts'}: a delta window of {deltas['delta-window']}; expected 2")
         return FeaturePipeline(mfcc, norm_vars, order)
     columns = matrix.shape[1]
     spliced = _options(folder / "splice_opts")
     default = ((columns // mfcc.num_ceps) - 1) // 2
-    left, right = (int(spliced.get(f"{side}-context", default)) for side in ("left", "right"))
+    left, right = (_frames(spliced, f"{side}-context", default, folder / "splice_opts") for side in ("left", "right"))
     if columns - mfcc.num_ceps * (left + right + 1) in (0, 1):
         return FeaturePipeline(mfcc, norm_vars, 0, (left, right), matrix)
     if columns - mfcc.num_ceps * (_RECIPE_ORDER + 1) in (0, 1):
@@ -103,6 +103,14 @@ def _mfcc(folder: Path, sample_rate_hz: float | None) -> MfccOptions:
         mel=MelOptions(**parts["mel"]),  # type: ignore[arg-type]
         **parts[""],  # type: ignore[arg-type]
     )
+
+
+def _frames(options: dict[str, str], name: str, default: int, path: Path) -> int:
+    if name not in options:
+        return default
+    if not options[name].isdecimal():
+        raise WfstAsrError(f"{path}: '--{name}={options[name]}' cannot be read; expected a number of frames")
+    return int(options[name])
 
 
 def _options(path: Path) -> dict[str, str]:
