@@ -5,9 +5,13 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.synthetic_speech import Spoken
 
 CORPORA_VARIABLE = "WFST_ASR_CORPORA"
 
@@ -32,6 +36,14 @@ def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     make_world(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> "Spoken":
+    """Return the corpus and the lexicon that `tests/synthetic_speech.py` makes; not to be changed."""
+    from tests.synthetic_speech import make_speech
+
+    return make_speech(tmp_path_factory.mktemp("spoken"))
 
 
 @pytest.fixture

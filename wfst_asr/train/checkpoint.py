@@ -3,28 +3,24 @@
 Only such iterations are kept: what follows depends on the model alone, not on the alignments before.
 """
 
+import hashlib
+import io
 import json
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfst_asr.atomic_files import written_aside
-from wfst_asr.errors import WfstAsrError
 from wfst_asr.gmm.acoustic_model import AcousticModel
 
 if TYPE_CHECKING:
     from wfst_asr.train.iterations import Model
 
 
-_DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, IndexError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-    struct.error, WfstAsrError,
-)  # fmt: skip
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -62,35 +58,43 @@ class Checkpoint:
             arrays["transforms"] = np.stack([model.transforms[name] for name in speakers])
         head = json.dumps({"key": self.key, "iteration": iteration, "first": first, "speakers": speakers})
         arrays["head"] = np.frombuffer(head.encode(), dtype=np.uint8)
-        with written_aside(self.path) as aside, aside.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        content = io.BytesIO()
+        np.savez(content, **arrays)  # type: ignore[arg-type]
+        with written_aside(self.path) as aside:
+            aside.write_bytes(hashlib.sha256(content.getbuffer()).digest() + content.getvalue())
 
     def load(self, model: "Model") -> "tuple[int, int, Model] | None":
-        """Return the iteration to begin with, the first number of Gaussians and the model; None where there is none."""
-        if self.path is None or not self.path.exists():
+        """Return the iteration to begin with, the first number of Gaussians and the model; None where there is none.
+
+        A damaged file, or one of another key, is as good as none: the stage begins anew.
+        """
+        found = self._read()
+        if found is None:
             return None
-        try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                head = json.loads(arrays["head"].tobytes())
-                if head["key"] != self.key or len(arrays["log_prob"]) != len(model.transitions.log_prob):
-                    return None
-                gmm = AcousticModel(arrays["offsets"], arrays["weights"], arrays["means"], arrays["variances"])
-                transitions = replace(model.transitions, log_prob=arrays["log_prob"])
-                matrix = arrays.get("matrix")
-                iteration, first = int(head["iteration"]), int(head["first"])
-                transforms = dict(zip(head["speakers"], arrays["transforms"], strict=True)) if head["speakers"] else {}
-        except _DAMAGED:
-            return None  # a damaged file is as good as none: the stage begins anew
-        return iteration, first, replace(model, gmm=gmm, transitions=transitions, matrix=matrix, transforms=transforms)
+        head, arrays = found
+        gmm = AcousticModel(arrays["offsets"], arrays["weights"], arrays["means"], arrays["variances"])
+        transitions = replace(model.transitions, log_prob=arrays["log_prob"])
+        names = head["speakers"]
+        transforms = dict(zip(names, arrays["transforms"], strict=True)) if names else {}
+        changed = replace(model, gmm=gmm, transitions=transitions, matrix=arrays.get("matrix"), transforms=transforms)
+        return int(head["iteration"]), int(head["first"]), changed
 
     def remove_of_others(self) -> None:
         """Remove the file where it has another key or is damaged."""
-        if self.path is None or not self.path.exists():
-            return
-        try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                own = json.loads(arrays["head"].tobytes())["key"] == self.key
-        except _DAMAGED:
-            own = False
-        if not own:
+        if self.path is not None and self.path.exists() and self._read() is None:
             self.path.unlink()
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        if self.path is None or not self.path.exists():
+            return None
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return None
+        digest, content = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = dict(stored)
+        head = json.loads(arrays.pop("head").tobytes())
+        return (head, arrays) if head["key"] == self.key else None

@@ -78,6 +78,8 @@ def convert_alignments(
     segments = phone_segments(alignments, old, padding=max(tree.context_width - 1, 1))
     windows = segments.windows(tree.context_width, tree.central_position)
     ids = np.concatenate(alignments)
+    if not np.array_equal(windows[segments.segment, tree.central_position], old.phone[ids]):
+        raise WfstAsrError("the alignments are not of this transition model; align again")
     distinct, window_of = _distinct_rows(windows)
     num_states = 1 + max(len(entry) for entry in old.topology.entries)
     keys, which = np.unique(window_of[segments.segment] * num_states + old.hmm_state[ids], return_inverse=True)
@@ -91,8 +93,6 @@ def convert_alignments(
         if hmm_state.self_loop_pdf_class != hmm_state.forward_pdf_class:
             loop = tree.pdf_id(window, hmm_state.self_loop_pdf_class)
         first[index] = new.first_id[new.find(phone, state, forward, loop)]
-    if not np.array_equal(windows[segments.segment, tree.central_position], old.phone[ids]):
-        raise WfstAsrError("the alignments are not of this transition model; align again")
     arcs = ids - old.first_id[old.transition_state[ids]]
     converted = (first[which.reshape(-1)] + arcs).astype(np.int32)
     ends = np.cumsum([len(part) for part in alignments])
