@@ -19,7 +19,7 @@ from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
-_TRACE, _LATTICE_TRACE = 8, 64  # times as large is the trace at first
+_TRACE, _LATTICE_TRACE = 8, 16  # times as large is the trace at first
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
 _ROUNDING = 0.01
