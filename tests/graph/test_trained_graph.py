@@ -38,7 +38,7 @@ from wfst_asr.kaldi.tree import write_tree
 from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
 from wfst_asr.lexicon.phone_set import PhoneSet
 from wfst_asr.lexicon.silence_probs import PronunciationSilence, SilenceProbs
-from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph
+from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph, usual_acoustic_scale
 from wfst_asr.tree.decision_tree import PDF_CLASS, Constant, DecisionTree, Split, Table, monophone_tree
 
 SCALES = HclgOptions(transition_scale=0.7, self_loop_scale=0.3)
@@ -224,7 +224,7 @@ def test_both_methods_write_equivalent_graph_folders_from_a_language_model(tmp_p
     assert [graph.method for graph in made.values()] == ["direct", "openfst"]
     assert_equivalent(*(read_const_fst(tmp_path / method / "HCLG.fst") for method in made), num_paths=100)
     manifest = read_manifest(tmp_path / "auto")
-    assert manifest.acoustic_scale == 0.1
+    assert manifest.acoustic_scale == usual_acoustic_scale(model[0]) == 1 / 15
     assert manifest.silence_phones == ("SIL", "SIL_B", "SIL_E", "SIL_I", "SIL_S")
     assert set(manifest.inputs) == {"L", "lm", "tree", "model"}
     assert dict(manifest.options)["method"] == "direct"

@@ -175,7 +175,7 @@ def test_a_model_of_the_transcripts_knows_the_words_of_the_lexicon(tmp_path: Pat
         tmp_path / "again",
         data_dir=tmp_path / "data",
         lang_dir=tmp_path / "lang",
-        lm=tmp_path / "lm" / "lm.arpa",
+        lm=tmp_path / "lm" / "lm.ngram",
     )
     assert figures == {"order": 1, "ngrams": 5}
     assert (tmp_path / "again" / "lm.ngram").exists()

@@ -32,7 +32,9 @@ def graph() -> None:
 @click.option("--transition-scale", default=1.0, show_default=True, help="Scale of transition log probabilities.")
 @click.option("--self-loop-scale", default=0.1, show_default=True, help="Scale of self-loop log probabilities.")
 @click.option(
-    "--acoustic-scale", default=0.1, show_default=True, help="Scale of acoustic scores in decoding, for the manifest."
+    "--acoustic-scale",
+    type=click.FloatRange(0, min_open=True),
+    help="Scale of acoustic scores in decoding, for the manifest.  [default: 1/10 for monophones, else 1/15]",
 )
 @click.option("--frame-shift-ms", default=10.0, show_default=True, help="Time between frames, for the manifest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -45,7 +47,7 @@ def compile_graph(
     method: "Method",
     transition_scale: float,
     self_loop_scale: float,
-    acoustic_scale: float,
+    acoustic_scale: float | None,
     frame_shift_ms: float,
     as_json: bool,
 ) -> None:

@@ -17,12 +17,13 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.gmm.acoustic_model import AcousticModel
 from wfst_asr.gmm.fmllr import apply_transform
 from wfst_asr.io.archives import matrix_writer
+from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus
 from wfst_asr.recipe.decoding import DecodedUtterance, SetOptions, decode_set, hypotheses_of
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
 from wfst_asr.recipe.scorers import check_graph_of_model
 from wfst_asr.recipe.speaker_adaptation import AdaptationOptions, SpeakerStatistics
-from wfst_asr.score.sweep import DEFAULT_LM_WEIGHT, Sweep, score_sweep
+from wfst_asr.score.sweep import Sweep, score_sweep
 from wfst_asr.train.corpus import Corpus
 
 Step = Callable[[str, int, int], None]
@@ -37,12 +38,12 @@ class EvaluationOptions:
     Attributes:
         decoding: search, weights and penalties.
         adaptation: of models that are adapted to speakers.
-        default_lm_weight: the weight that is used where nothing can be tuned.
+        default_lm_weight: the weight that is used where nothing can be tuned; None: that of the graph.
     """
 
     decoding: SetOptions = field(default_factory=SetOptions)
     adaptation: AdaptationOptions = field(default_factory=AdaptationOptions)
-    default_lm_weight: float = DEFAULT_LM_WEIGHT
+    default_lm_weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Evaluation:
         default_lm_weight: that weight.
         wer_first_pass: of the first pass, at its best weight; None where there was one pass.
         words: words of the references.
-        utterances: decoded.
-        without_path: utterances that no path was found for; their words count as deleted.
+        utterances: of the test set.
+        without_path: utterances that no path was found for, or without usable sound; their words count as deleted.
         real_time_factor: CPU seconds of all passes a second of speech.
     """
 
@@ -102,15 +103,21 @@ def evaluate(
         raise WfstAsrError(f"{data_dir}: has no transcripts to score with; add its file 'text'")
     passes = decode_passes(corpus, model, graph, options, num_jobs=num_jobs, step=told)
     references = dict(zip(corpus.utterances, corpus.words, strict=True))
+    if corpus.left_out:  # they count as recognised without a word
+        text = read_data_dir(data_dir).text or {}
+        references |= {utterance: tuple(text.get(utterance, "").split()) for utterance in corpus.left_out}
     silent = words_of_silence(Path(graph_dir) / "align_lexicon.txt", model.silence)
+    default_weight = options.default_lm_weight or float(round(1.0 / graph.acoustic_scale))
     sweeps = []
     for found in passes.decoded:
         hypotheses = hypotheses_of(found, options.decoding, left_out=silent)
-        sweeps.append(score_sweep(references, hypotheses, default=(float(options.default_lm_weight), 0.0)))
+        for words in hypotheses.values():
+            words |= dict.fromkeys(corpus.left_out, ())
+        sweeps.append(score_sweep(references, hypotheses, default=(default_weight, 0.0)))
     decoded, sweep = passes.decoded[-1], sweeps[-1]
     if not any(one.words for one in decoded):
         raise WfstAsrError(f"{data_dir}: not one utterance could be decoded: {decoded[0].reason}")
-    result = _result(options, sweep, sweeps, passes, corpus)
+    result = _result(sweep, sweeps, passes, corpus)
     _write(Path(out_dir), result, sweep, hypotheses[sweep.default], passes.transforms)
     return result
 
@@ -203,9 +210,7 @@ def _silence_ids(graph: SearchGraph, model: TrainedModel) -> frozenset[int]:
     return frozenset(number for number, name in enumerate(graph.phones) if name in model.silence)
 
 
-def _result(
-    options: EvaluationOptions, sweep: Sweep, sweeps: list[Sweep], passes: Passes, corpus: Corpus
-) -> Evaluation:
+def _result(sweep: Sweep, sweeps: list[Sweep], passes: Passes, corpus: Corpus) -> Evaluation:
     best, default = sweep.best, sweep.at_default
     cpu = sum(one.cpu_seconds for found in passes.decoded for one in found)
     decoded = passes.decoded[-1]
@@ -214,11 +219,11 @@ def _result(
         lm_weight=best.lm_weight,
         insertion_penalty=best.insertion_penalty,
         wer_default=round(100 * default.counts.error_rate, 4),
-        default_lm_weight=options.default_lm_weight,
+        default_lm_weight=sweep.default[0],
         wer_first_pass=round(100 * sweeps[0].best.counts.error_rate, 4) if len(sweeps) > 1 else None,
         words=best.counts.reference_length,
-        utterances=len(decoded),
-        without_path=sum(one.best is None for one in decoded),
+        utterances=len(decoded) + len(corpus.left_out),
+        without_path=sum(one.best is None for one in decoded) + len(corpus.left_out),
         real_time_factor=round(cpu / (corpus.num_frames * corpus.frame_shift_s), 5),
     )
 

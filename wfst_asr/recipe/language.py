@@ -104,7 +104,7 @@ def make_language_model(
     """Write a language model: the one given, or one of the transcripts of a data directory.
 
     Args:
-        out_dir: where lm.ngram is written, in the form that is read fastest, and lm.arpa of a model that was counted.
+        out_dir: where lm.ngram is written, the form that is read fastest (`wfst-asr lm convert` makes ARPA of it).
         data_dir: whose transcripts are counted.
         lang_dir: lexicon directory; all its words but that for words outside are in the model.
         lm: the model given; None: count.
@@ -129,5 +129,4 @@ def make_language_model(
     counts = count_ngrams(text_of_sentences(text.values()), order, vocabulary=words, unknown=None)
     model = estimate_model(counts, EstimateOptions(smoothing, interpolate)).model
     write_model(model, out_dir / LM_NAME)
-    write_model(model, out_dir / "lm.arpa")
     return {"order": order, "ngrams": sum(model.num_ngrams)}
