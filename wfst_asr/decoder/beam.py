@@ -19,7 +19,7 @@ from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
-_TRACE, _LATTICE_TRACE = 8, 16  # times as large is the trace at first
+_TRACE = 8  # times as large is the trace at first; larger buffers cost short recordings more than they save long ones
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
 _ROUNDING = 0.01
@@ -94,7 +94,7 @@ class BeamSearch:
         self._shift = np.uint32(layout.code_shift)
         codes = 1 << (32 - layout.code_shift)
         self._beam = np.float32(self.options.beam)
-        trace_size = (_LATTICE_TRACE if keep_lattice else _TRACE) * _FIRST_CAPACITY
+        trace_size = _TRACE * _FIRST_CAPACITY
         self._links: _link_kernels.Links | None = None
         if keep_lattice:
             # float32 costs are rounded, so that a little more is kept, and the lattice pruned exactly
