@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wfst_asr.decoder.options import DecodeOptions
     from wfst_asr.decoder.search_graph import SearchGraph
 
-_TRAINED_SCALE = 0.1  # of trained models, where the graph has no manifest to tell
-
 
 @click.command()
 @click.argument("graph", type=click.Path(path_type=Path))
@@ -197,13 +195,15 @@ def _decode_trained(
     from wfst_asr.recipe.decoding import SetOptions
     from wfst_asr.recipe.evaluation import EvaluationOptions, words_of_silence
     from wfst_asr.recipe.speaker_adaptation import AdaptationOptions
+    from wfst_asr.recipe.trained_graph import usual_acoustic_scale
 
     check_writable_folder(output.folder)
     decoder = DataDecoder.of_folders(graph, model_dir, data_dir, step=step)
     if passes and passes > 1 and not decoder.model.adapted:
         raise WfstAsrError(f"{model_dir}: is not adapted to speakers (wfst-asr train sat); leave --passes out")
     if search.acoustic_scale is None:
-        search = replace(search, acoustic_scale=graph.acoustic_scale if graph.manifest else _TRAINED_SCALE)
+        usual = usual_acoustic_scale(decoder.model.tree)
+        search = replace(search, acoustic_scale=graph.acoustic_scale if graph.manifest else usual)
     adaptation = AdaptationOptions(passes=passes - 1) if passes else AdaptationOptions()
     options = EvaluationOptions(SetOptions(search), adaptation)
     summary = output.summary
