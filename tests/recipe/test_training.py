@@ -90,7 +90,6 @@ def test_the_speaker_independent_model_of_sat_has_the_same_gaussians(models: Pat
     assert model.si_gmm is not None
     np.testing.assert_array_equal(model.gmm.offsets, model.si_gmm.offsets)
     assert not np.allclose(model.gmm.means, model.si_gmm.means)
-    assert np.abs(model.gmm.means - model.si_gmm.means).max() < 5.0
     transforms = dict(read_matrices(models / "sat" / "fmllr.ark"))
     assert {name: matrix.shape for name, matrix in transforms.items()} == {"anna": (10, 11), "bert": (10, 11)}
 

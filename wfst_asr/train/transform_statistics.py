@@ -119,3 +119,12 @@ def two_features_statistics(
     return accumulate(
         gmm, split.features, transitions.pdf_id[ids], weights=weights, frames=frames, statistics_features=plain
     )
+
+
+def unadapted_statistics(
+    split: TrainingSplit, gmm: AcousticModel, transitions: TransitionModel, matrix: NDArray[np.float64] | None
+) -> GmmStatistics:
+    """Sum up unadapted features by the Gaussians' posteriors on them."""
+    frames, ids, weights = split.entries()
+    plain = split.base if matrix is None else affine(split.base, matrix)
+    return accumulate(gmm, plain, transitions.pdf_id[ids], weights=weights, frames=frames)
