@@ -100,7 +100,8 @@ def accumulate_mllt(
 
     present, starts = np.unique(entries.classes, return_index=True)
     place = 0
-    for pdf, first, last in zip(present, starts, [*starts[1:], len(entries.classes)], strict=True):
+    ends = np.append(starts, len(entries.classes))[1:]
+    for pdf, first, last in zip(present, starts, ends, strict=True):
         x = features[entries.frames[first:last]].astype(np.float64)
         begin, end = int(model.offsets[pdf]), int(model.offsets[pdf + 1])
         gammas = posteriors[place : place + (last - first) * (end - begin)].reshape(last - first, end - begin)

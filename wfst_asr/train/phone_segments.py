@@ -62,6 +62,37 @@ def phone_segments(alignments: list[NDArray[np.int32]], model: TransitionModel, 
     return PhoneSegments(np.concatenate(phones).astype(np.int32), np.concatenate(segments).astype(np.int64))
 
 
+def why_no_path(transition_ids: NDArray[np.int32], model: TransitionModel) -> str:
+    """Tell why transition-ids (forward transitions first) are no path through the HMMs of a model; "" if they are one.
+
+    >>> from wfst_asr.hmm.topology import HmmTopology, left_to_right
+    >>> from wfst_asr.hmm.transition_model import transition_model_from_tree
+    >>> from wfst_asr.tree.decision_tree import monophone_tree
+    >>> model = transition_model_from_tree(monophone_tree({1: 2}), HmmTopology((left_to_right(2),), {1: 0}))
+    >>> why_no_path(np.array([2, 1, 4]), model), why_no_path(np.array([2, 3, 4]), model)
+    ('', 'frame 1 has a self-loop of another HMM state than the frame before')
+    """
+    ids = transition_ids
+    if len(ids) == 0 or ids.min() < 1 or ids.max() > model.num_transition_ids:
+        return f"it has ids outside 1 to {model.num_transition_ids}"
+    forward = np.flatnonzero(~model.is_self_loop[ids])
+    if len(forward) == 0 or forward[0] != 0:
+        return "it does not begin with a forward transition"
+    states = model.transition_state[ids]
+    wrong = np.flatnonzero(np.repeat(states[forward], np.diff(np.append(forward, len(ids)))) != states)
+    if len(wrong):
+        return f"frame {wrong[0]} has a self-loop of another HMM state than the frame before"
+    left = ids[forward]
+    ends = model.is_final[left]
+    follows = (model.phone[left[1:]] == model.phone[left[:-1]]) & (
+        model.hmm_state[left[1:]] >= model.next_hmm_state[left[:-1]]  # states that emit nothing may lie between
+    )
+    broken = np.flatnonzero(~(ends[:-1] | follows))
+    if len(broken):
+        return f"the phone at frame {forward[broken[0]]} goes on with a state that does not follow"
+    return "" if ends[-1] else "it ends inside of a phone"
+
+
 def convert_alignments(
     alignments: list[NDArray[np.int32]],
     old: TransitionModel,

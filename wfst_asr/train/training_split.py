@@ -113,7 +113,10 @@ def set_matrix(split: TrainingSplit, matrix: NDArray[np.float64] | None, transfo
 
 
 def compile_graphs(split: TrainingSplit, compiler: TrainingGraphCompiler) -> dict[str, str]:
-    """Compile the training graph of every utterance; return the reasons where there is none."""
+    """Compile the training graph of every utterance; return the reasons where there is none.
+
+    An alignment that is no path of the graph is dropped, and told likewise.
+    """
     failures = {}
     for index, words in enumerate(split.word_ids):
         split.graphs[index] = None
@@ -124,7 +127,17 @@ def compile_graphs(split: TrainingSplit, compiler: TrainingGraphCompiler) -> dic
         except WfstAsrError as error:
             failures[split.corpus.utterances[index]] = str(error)
             split.alignments[index] = None
+            continue
+        ids, graph = split.alignments[index], split.graphs[index]
+        if ids is not None and graph is not None and not np.isin(ids, graph.ilabel).all():
+            failures[split.corpus.utterances[index]] = "its alignment is of other words than its transcript"
+            split.alignments[index] = None
     return failures
+
+
+def num_aligned(split: TrainingSplit) -> int:
+    """Count the utterances that have an alignment."""
+    return sum(found is not None for found in split.alignments)
 
 
 def align_equally(split: TrainingSplit, seed: int) -> AlignmentTally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.pipeline import FeaturePipeline
@@ -11,6 +12,7 @@ from wfst_asr.train import training_split as on_split
 from wfst_asr.train.corpus import Corpus
 from wfst_asr.train.iterations import Before, Model, Progress, Workers, merged, realign_all, run_iterations
 from wfst_asr.train.lang import TrainingLang
+from wfst_asr.train.phone_segments import why_no_path
 from wfst_asr.train.schedule import Schedule
 from wfst_asr.train.split_workers import SplitWorkers
 from wfst_asr.train.stage import Alignments, StageResult, speech_frames, start_workers, training_splits
@@ -87,19 +89,26 @@ def begin(
         for index, utterance in enumerate(split.corpus.utterances):
             ids = alignments.transition_ids.get(utterance)
             frames = split.corpus.first[index + 1] - split.corpus.first[index]
-            if split.word_ids[index] is None:
+            if ids is None or split.word_ids[index] is None:
                 continue
-            if ids is not None and len(ids) == frames:
+            if len(ids) != frames:
+                failures[utterance] = f"its alignment has {len(ids)} frames, its features {frames}"
+            elif reason := why_no_path(ids, alignments.transitions):
+                failures[utterance] = f"its alignment is not of the model: {reason}"
+            else:
                 split.alignments[index] = ids
                 found += 1
-            elif ids is not None:
-                failures[utterance] = f"its alignment has {len(ids)} frames, its features {frames}"
     if not found:
-        raise WfstAsrError(
-            f"not one of {len(corpus.utterances)} utterances has an alignment that fits; give the folder of a model "
-            "that was trained or aligned on this data"
-        )
+        _refuse(corpus, failures)
     return start_workers(splits, num_jobs)
+
+
+def _refuse(corpus: Corpus, failures: dict[str, str]) -> NoReturn:
+    some = next((f" ('{name}': {failures[name]})" for name in corpus.utterances if name in failures), "")
+    raise WfstAsrError(
+        f"not one of {len(corpus.utterances)} utterances has an alignment that fits{some}; give the folder of a model "
+        "that was trained or aligned on this data"
+    )
 
 
 def tie(
@@ -139,6 +148,11 @@ def finish(
     unusable = dict(failures)
     for found in workers.map(on_split.compile_graphs, TrainingGraphCompiler(lang.lexicon, tied.tree, tied.transitions)):
         unusable.update(found)
+    if not any(workers.map(on_split.num_aligned)):
+        raise WfstAsrError(
+            "not one alignment is of the words of its utterance; give the folder of a model that was trained or "
+            "aligned on these transcripts"
+        )
     latest: dict[str, str] = {}
     model = run_iterations(
         workers,
