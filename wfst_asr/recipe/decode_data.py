@@ -12,7 +12,7 @@ from wfst_asr.decoder.batch import Decoded
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.io.data_dir import DataDir, read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus, sample_rate_of
-from wfst_asr.recipe.evaluation import EvaluationOptions, check_columns, decode_passes
+from wfst_asr.recipe.evaluation import EvaluationOptions, check_columns, decode_passes, with_silence_of
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
 from wfst_asr.recipe.scorers import check_graph_of_model
 from wfst_asr.train.corpus import Corpus
@@ -70,8 +70,7 @@ class DataDecoder:
         check_graph_of_model(graph.manifest, model_dir, graph=graph.name)
         model = read_trained_model(model_dir, sample_rate_hz=sample_rate_of(data))
         check_columns(graph, model, Path(model_dir))
-        if not model.silence and graph.manifest is not None:  # Kaldi's folders do not tell
-            model = replace(model, silence=graph.manifest.silence_phones)
+        model = with_silence_of(graph, model)
         corpus = load_corpus(data_dir, model.pipeline.mfcc, report=lambda at, of: told("cepstra", at, of))
         return cls(graph, model, data, corpus)
 

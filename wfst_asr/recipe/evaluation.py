@@ -98,6 +98,7 @@ def evaluate(
     model, graph = read_trained_model(model_dir), load_graph(graph_dir)
     check_graph_of_model(graph.manifest, model_dir, graph=str(graph_dir))
     check_columns(graph, model, Path(model_dir))
+    model = with_silence_of(graph, model)
     corpus = load_corpus(data_dir, model.pipeline.mfcc)
     if corpus.words is None or not any(corpus.words):
         raise WfstAsrError(f"{data_dir}: has no transcripts to score with; add its file 'text'")
@@ -133,6 +134,13 @@ def check_columns(graph: SearchGraph, model: TrainedModel, model_dir: Path) -> N
             f"{graph.name}: expects scores of {graph.num_columns} pdfs, but {model_dir} has {model.gmm.num_pdfs}; "
             "compile the graph with this model"
         )
+
+
+def with_silence_of(graph: SearchGraph, model: TrainedModel) -> TrainedModel:
+    """Return a model with the graph's phones of silence where its folder does not tell them, as Kaldi's do not."""
+    if model.silence or graph.manifest is None:
+        return model
+    return replace(model, silence=graph.manifest.silence_phones)
 
 
 @dataclass(frozen=True)
