@@ -206,7 +206,8 @@ class _Job:
         fatal = [problem for problem in validate_data_dir(data_dir) if problem.fatal]
         if fatal:
             more = f" (and {len(fatal) - 1} more: wfst-asr data validate {data_dir})" if len(fatal) > 1 else ""
-            raise WfstAsrError(f"{fatal[0]}{more}")
+            first = min(fatal, key=lambda problem: problem.line == 0)  # a line tells more than a file
+            raise WfstAsrError(f"{first}{more}")
         if not (Path(data_dir) / "text").exists():
             raise WfstAsrError(f"{Path(data_dir) / 'text'}: no such file; training needs the transcripts")
         lang = read_lang_dir(lang_dir)

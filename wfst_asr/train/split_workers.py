@@ -60,11 +60,11 @@ class SplitWorkers(Generic[S]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, KeyboardInterrupt):
-            for process in self._processes:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGTERM)
-        self.close()
+        interrupted = isinstance(error, KeyboardInterrupt)
+        for process in self._processes if interrupted else ():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+        self._close(cancel=not interrupted)
 
     def __len__(self) -> int:
         return len(self._splits)
@@ -78,25 +78,29 @@ class SplitWorkers(Generic[S]):
         if not self._workers:
             return [function(split, *args, **kwargs) for split in self._splits]
         jobs = len(self._workers)
-        futures: list[Future[R]] = [
-            self._workers[index % jobs].submit(_run, function, index // jobs, args, kwargs)
-            for index in range(len(self._splits))
-        ]
+        futures: list[Future[R]] = []
         try:
+            for index in range(len(self._splits)):
+                futures.append(self._workers[index % jobs].submit(_run, function, index // jobs, args, kwargs))
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             raise WfstAsrError(
                 "a worker process was killed, most often because the memory was full; use fewer jobs (--num-jobs)"
             ) from error
-        finally:
+        except Exception:
             for future in futures:
                 future.cancel()
+            raise
 
     def close(self) -> None:
         """End the processes."""
+        self._close(cancel=True)
+
+    def _close(self, *, cancel: bool) -> None:
+        """End the processes; work for one that was killed must not be cancelled, its pool does so itself."""
         for worker in self._workers:
-            worker.shutdown(wait=True, cancel_futures=True)
-        self._workers = []
+            worker.shutdown(wait=True, cancel_futures=cancel)
+        self._workers, self._processes = [], []
 
 
 def _hold(splits: list[Any]) -> None:
