@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--passes",
     type=click.IntRange(1),
-    help="Decodings by a speaker-adapted model: each adapts to the words of the one before.  [default: 3]",
+    help="Decodings by a speaker-adapted model: each adapts to the words of the one before.  [default: 4]",
 )
 @click.option("--no-adapt", is_flag=True, help="One pass, without adaptation to the speakers.")
 @click.option("--num-jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")

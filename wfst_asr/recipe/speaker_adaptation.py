@@ -23,8 +23,8 @@ class AdaptationOptions:
         silence_weight: weight of frames of silence.
     """
 
-    passes: int = 2
-    prior_frames: float = 500.0
+    passes: int = 3
+    prior_frames: float = 100.0
     silence_weight: float = 0.0
 
     def __post_init__(self) -> None:
