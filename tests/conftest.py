@@ -46,6 +46,29 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> "Spoken":
     return make_speech(tmp_path_factory.mktemp("spoken"))
 
 
+@pytest.fixture(scope="session")
+def trained_on_spoken(spoken: "Spoken", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the models mono/ and deltas/ of the made-up speech; not to be changed."""
+    from tests.synthetic_speech import DIALS
+    from tests.toy_world import status_of
+
+    root = tmp_path_factory.mktemp("trained")
+    assert status_of("train", "mono", spoken.data, spoken.lang, root / "mono", *DIALS) == 0
+    mono = root / "mono"
+    assert status_of("train", "deltas", spoken.data, spoken.lang, mono, root / "deltas", *DIALS, "--num-leaves", 9) == 0
+    return root
+
+
+@pytest.fixture
+def here(spoken: "Spoken", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder, with a copy of the data/ and lang/ of the made-up speech."""
+    shutil.copytree(spoken.data, tmp_path / "data")
+    shutil.copytree(spoken.lang, tmp_path / "lang")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+    return tmp_path
+
+
 @pytest.fixture
 def world(toy_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the toy world, which is the working folder."""

@@ -11,6 +11,7 @@ from tests.toy_world import status_of
 RATE = 8000
 LEXICON = "<UNK> SPN\nease IY S\nmass M A S\nmoss M O S\nsame S IY M\nsaw S O\n"
 LANG_OPTIONS = ["--silence-phones", "SIL,SPN", "--no-position-dependent", "--oov", "<UNK>"]
+DIALS = ["--num-iterations", "6", "--num-gaussians", "35"]  # of a training that takes no time
 _CHORDS = {"IY": (300, 2600), "A": (800, 1400), "O": (450, 900), "M": (220, 1100), "S": ()}
 _WORDS = {row.split()[0]: row.split()[1:] for row in LEXICON.splitlines()[1:]}
 

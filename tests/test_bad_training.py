@@ -2,10 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,40 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.synthetic_speech import LANG_OPTIONS, LEXICON, RATE, Spoken, sound_of, write_tables
-from tests.test_bad_parts import LIMITED
-from tests.test_interrupts import BEGIN
+from tests.synthetic_speech import DIALS, LANG_OPTIONS, LEXICON, RATE, sound_of, write_tables
 from tests.toy_world import status_of
 from wfst_asr.io.archives import matrix_writer, read_integer_vectors, read_matrices, vector_writer
 from wfst_asr.recipe.model_dir import read_trained_model
 
 Fails = Callable[..., None]
-DIALS = ["--num-iterations", "6", "--num-gaussians", "35"]
 Rows = dict[str, tuple[str, str]]
 
 pytestmark = pytest.mark.filterwarnings("default::wfst_asr.errors.WfstAsrWarning")
-
-
-@pytest.fixture(scope="module")
-def trained(spoken: Spoken, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the models mono/ and deltas/; not to be changed."""
-    root = tmp_path_factory.mktemp("trained")
-    assert status_of("train", "mono", spoken.data, spoken.lang, root / "mono", *DIALS) == 0
-    mono = root / "mono"
-    assert status_of("train", "deltas", spoken.data, spoken.lang, mono, root / "deltas", *DIALS, "--num-leaves", 9) == 0
-    return root
-
-
-@pytest.fixture
-def here(spoken: Spoken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a copy of data/ and lang/."""
-    import warnings
-
-    shutil.copytree(spoken.data, tmp_path / "data")
-    shutil.copytree(spoken.lang, tmp_path / "lang")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
-    return tmp_path
 
 
 def rows_of(folder: Path) -> Rows:
@@ -113,6 +84,23 @@ def test_utterances_that_fail_are_named_and_training_goes_on_to_the_end(
         assert (summary["utterances"], summary["failures"]) == (25 - len(reasons), len(reasons))
         aligned = {key for key, _ in read_integer_vectors(f"{name}/ali.ark")}
         assert aligned == rows_of(Path("data")).keys() - reasons.keys()
+
+
+def test_a_transcript_of_another_recording_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(Path("data"))
+    rows["anna-04"] = ("anna", "ease " * 6)
+    write_tables(Path("data"), rows)
+    capsys.readouterr()
+    assert status_of("train", "mono", "data", "lang", "out", *DIALS, "--json") == 0
+    told = capsys.readouterr()
+    doubtful = dict(line.split("\t") for line in Path("out/doubtful.tsv").read_text().splitlines())
+    assert list(doubtful) == ["anna-04"]
+    assert "its words fit the recording badly: other sounds fit better by" in doubtful["anna-04"]
+    assert "1 transcripts may not belong to their recordings, the first of 'anna-04'" in told.err
+    assert (json.loads(told.out)["doubtful"], reasons_of("out")) == (1, {})
+    write_tables(Path("data"), {name: row for name, row in rows.items() if name != "anna-04"})
+    assert status_of("train", "mono", "data", "lang", "out", *DIALS) == 0
+    assert not Path("out/doubtful.tsv").exists()
 
 
 def test_words_outside_the_lexicon_without_oov_are_named(here: Path) -> None:
@@ -193,7 +181,7 @@ def test_tables_that_disagree_are_refused(here: Path, fails: Fails, name: str, t
     assert not Path("out").exists()
 
 
-def test_missing_parts_are_told(here: Path, trained: Path, fails: Fails) -> None:
+def test_missing_parts_are_told(here: Path, trained_on_spoken: Path, fails: Fails) -> None:
     fails("nowhere: no such folder; expected a data directory", "train", "mono", "nowhere", "lang", "out")
     fails("nowhere", "train", "mono", "data", "nowhere", "out")
     fails("nowhere: no such folder; give the folder of a model", "train", "sat", "data", "lang", "nowhere", "out")
@@ -203,7 +191,7 @@ def test_missing_parts_are_told(here: Path, trained: Path, fails: Fails) -> None
     assert not Path("out").exists()
 
 
-def test_phones_never_seen_are_told(here: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_phones_never_seen_are_told(here: Path, trained_on_spoken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("more.txt").write_text(LEXICON + "zoo ZZ O\nvoice V IY S\n")
     assert status_of("lang", "make", "more.txt", "more", *LANG_OPTIONS) == 0
     for stage, *earlier in (["mono"], ["deltas", "mono"]):
@@ -217,10 +205,12 @@ def test_phones_never_seen_are_told(here: Path, trained: Path, capsys: pytest.Ca
     assert first["unseen_phones"] == ["SPN", "V", "ZZ"]
 
 
-def test_a_lang_directory_of_other_phones_or_states_is_refused(here: Path, trained: Path, fails: Fails) -> None:
+def test_a_lang_directory_of_other_phones_or_states_is_refused(
+    here: Path, trained_on_spoken: Path, fails: Fails
+) -> None:
     Path("more.txt").write_text(LEXICON + "aha AA\n")
     assert status_of("lang", "make", "more.txt", "more", *LANG_OPTIONS) == 0
-    command = ["train", "deltas", "data", "more", trained / "mono", "out"]
+    command = ["train", "deltas", "data", "more", trained_on_spoken / "mono", "out"]
     fails("more: its phone 'AA' has the number 4, but none in", *command)
     assert status_of("lang", "make", here / "more.txt", "more", *LANG_OPTIONS, "--num-states", 2) == 0
     shutil.copy("lang/phones.txt", "more/phones.txt")
@@ -230,9 +220,9 @@ def test_a_lang_directory_of_other_phones_or_states_is_refused(here: Path, train
     assert not Path("out").exists()
 
 
-def test_wrong_alignments_are_told(here: Path, trained: Path, fails: Fails) -> None:
+def test_wrong_alignments_are_told(here: Path, trained_on_spoken: Path, fails: Fails) -> None:
     ali = here / "ali"
-    shutil.copytree(trained / "mono", ali)
+    shutil.copytree(trained_on_spoken / "mono", ali)
     command = ["train", "deltas", "data", "lang", ali, "out", *DIALS]
     found = dict(read_integer_vectors(ali / "ali.ark"))
 
@@ -294,55 +284,6 @@ def test_damaged_features_are_told(here: Path, fails: Fails) -> None:
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("out", ["data/text", "data/text/below", "/proc/nowhere/x"])
-def test_places_that_cannot_be_written_are_told(here: Path, fails: Fails, out: str) -> None:
-    before = Path("data/text").read_bytes()
-    fails(out, "train", "mono", "data", "lang", out)
-    assert Path("data/text").read_bytes() == before
-
-
-@pytest.mark.parametrize("size", [500, 3000, 9000, 20000])
-def test_a_full_disk_leaves_an_older_model_as_it_was(here: Path, trained: Path, size: int) -> None:
-    shutil.copytree(trained / "deltas", "out")
-    before = contents(Path("out"))
-    command = ["train", "mono", "data", "lang", "out", *DIALS]
-    run = subprocess.run([sys.executable, "-c", LIMITED, str(size), *command], capture_output=True, text=True)
-    assert run.returncode == 1
-    assert run.stderr.startswith("wfst-asr: out/")
-    assert "writing failed" in run.stderr
-    assert run.stderr.count("\n") == 1
-    assert contents(Path("out")) == before
-    assert not list(Path("out").glob(".*part"))
-    assert not list(Path("out").glob("*/.*part"))
-
-
-@pytest.mark.parametrize("num_jobs", [1, 2])
-def test_an_interrupted_training_leaves_an_older_model_as_it_was_and_resumes(
-    here: Path, trained: Path, num_jobs: int
-) -> None:
-    shutil.copytree(trained / "deltas", "out")
-    before = contents(Path("out"))
-    arguments = ["train", "mono", "data", "lang", "out", "--num-gaussians", "60", "--num-iterations", "400"]
-    command = [sys.executable, "-c", BEGIN, *arguments, "--num-jobs", str(num_jobs)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        assert running.stderr.readline() == "go\n"
-        deadline = time.monotonic() + 60
-        while not Path("out/.training/checkpoint.npz").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(0.1)
-        running.send_signal(signal.SIGINT)
-        told = running.stderr.read()
-    assert running.returncode == 1
-    assert told.strip() == "wfst-asr: interrupted; nothing half-written was left"
-    assert contents(Path("out")) == before
-    assert Path("out/.training/checkpoint.npz").exists()
-    assert status_of(*arguments[:5], *DIALS) == 0
-    assert contents(Path("out")) == contents(trained / "mono")
-    assert not Path("out/.training").exists()
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -366,19 +307,19 @@ def test_wrong_usage_is_told(arguments: list[str], here: Path, capsys: pytest.Ca
     assert not Path("out").exists()
 
 
-def test_questions_of_unknown_phones_are_told(here: Path, trained: Path, fails: Fails) -> None:
+def test_questions_of_unknown_phones_are_told(here: Path, trained_on_spoken: Path, fails: Fails) -> None:
     Path("questions.txt").write_text("vowels A O XX\n")
-    command = ["train", "deltas", "data", "lang", trained / "mono", "out", *DIALS, "--questions"]
+    command = ["train", "deltas", "data", "lang", trained_on_spoken / "mono", "out", *DIALS, "--questions"]
     fails("XX", *command, "questions.txt")
     fails("nowhere.txt: ", *command, "nowhere.txt")
     Path("questions.txt").write_text("vowels A O IY\nlabials M\n")
     assert status_of(*command, "questions.txt", "--max-depth", 2, "--min-count", 10) == 0
 
 
-def test_a_log_that_is_missing_or_damaged_is_not_drawn(here: Path, trained: Path, fails: Fails) -> None:
+def test_a_log_that_is_missing_or_damaged_is_not_drawn(here: Path, trained_on_spoken: Path, fails: Fails) -> None:
     pytest.importorskip("matplotlib")
     fails("log.jsonl: no such file", "train", "plot", "lang", "log.png")
-    shutil.copytree(trained / "mono", "mono")
+    shutil.copytree(trained_on_spoken / "mono", "mono")
     Path("mono/log.jsonl").write_text("{}\n")
     fails("mono/log.jsonl:1:", "train", "plot", "mono", "log.png")
     assert not Path("log.png").exists()

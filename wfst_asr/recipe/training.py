@@ -44,8 +44,8 @@ from wfst_asr.train.triphone import TriphoneOptions, train_triphones
 from wfst_asr.tree.log import write_tree_log
 
 ALIGNMENTS_NAME, TRANSFORMS_NAME, FAILURES_NAME = "ali.ark", "fmllr.ark", "failures.tsv"
-TREE_LOG_NAME, PHONES_NAME = "tree.jsonl", "phones.txt"
-_OF_ONE_MODEL = (MATRIX_NAME, SI_MODEL_NAME, TRANSFORMS_NAME, TREE_LOG_NAME)
+TREE_LOG_NAME, PHONES_NAME, DOUBTFUL_NAME = "tree.jsonl", "phones.txt", "doubtful.tsv"
+_OF_ONE_MODEL = (MATRIX_NAME, SI_MODEL_NAME, TRANSFORMS_NAME, TREE_LOG_NAME, DOUBTFUL_NAME)
 _FORMAT = 1  # of checkpoints; a change in what training computes asks for another number
 Step = Callable[[str, int, int], None]
 Options = TypeVar("Options", MonophoneOptions, TriphoneOptions, LdaMlltOptions)
@@ -64,6 +64,7 @@ class TrainingSummary:
         pdfs: tied states.
         gaussians: Gaussians.
         log_likelihood_per_frame: of the last iteration.
+        doubtful: utterances trained on whose transcripts may not belong to them (doubtful.tsv; found by `mono`).
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class TrainingSummary:
     pdfs: int
     gaussians: int
     log_likelihood_per_frame: float
+    doubtful: int = 0
 
 
 Folder = str | os.PathLike[str]
@@ -250,7 +252,7 @@ class _Job:
         frames = sum(len(ids) for ids in result.alignments.values())
         summary = TrainingSummary(
             self.out_dir, stage, len(result.alignments), len(result.failures), frames,
-            result.gmm.num_pdfs, result.gmm.num_gaussians, run.log_likelihood_per_frame,
+            result.gmm.num_pdfs, result.gmm.num_gaussians, run.log_likelihood_per_frame, len(result.doubtful),
         )  # fmt: skip
         info = {name: getattr(summary, name) for name in ("stage", "utterances", "frames", "pdfs", "gaussians")}
         silence = self.lang_dir.silence_phones
@@ -265,11 +267,20 @@ class _Job:
                     for speaker in sorted(result.transforms):
                         write_matrix(speaker, result.transforms[speaker].astype(np.float32))
             write_failures(result.failures, aside / FAILURES_NAME)
+            if result.doubtful:
+                write_failures(result.doubtful, aside / DOUBTFUL_NAME)
             write_symbols(self.lang_dir.phones, aside / PHONES_NAME)
             if result.tree_report is not None:
                 write_tree_log(aside / TREE_LOG_NAME, result.tree_report, self.lang_dir.phones)
             write_model_files(model, aside)
         self._tell_unseen(result)
+        if result.doubtful:
+            warnings.warn(
+                f"{len(result.doubtful)} transcripts may not belong to their recordings, the first of "
+                f"'{min(result.doubtful)}'; they were trained on, all are in {self.out_dir / DOUBTFUL_NAME}",
+                WfstAsrWarning,
+                stacklevel=3,
+            )
         return summary
 
     def _tell_unseen(self, result: StageResult) -> None:

@@ -14,6 +14,7 @@ from wfst_asr.hmm.estimate import estimate_transitions
 from wfst_asr.hmm.transition_model import transition_model_from_tree
 from wfst_asr.train import training_split as on_split
 from wfst_asr.train.corpus import Corpus
+from wfst_asr.train.doubtful import doubtful_transcripts, transcript_gaps
 from wfst_asr.train.iterations import Model, Progress, merged, realign_all, run_iterations
 from wfst_asr.train.lang import TrainingLang
 from wfst_asr.train.schedule import MONOPHONE_REALIGN, Schedule
@@ -107,8 +108,11 @@ def train_monophones(
         progress.step("aligning", schedule.num_iterations, schedule.num_iterations)
         last = realign_all(workers, model, schedule, soft=False)
         alignments = {name: ids for part in workers.map(on_split.alignments) for name, ids in part.items()}
-    reasons = {**unusable, **last.failures}
-    return StageResult(tree, model.transitions, model.gmm, options.pipeline, alignments, reasons)
+        gaps: dict[str, float] = {}
+        for own in workers.map(transcript_gaps, model.gmm, model.transitions, lang.silence):
+            gaps.update(own)
+    reasons, doubtful = {**unusable, **last.failures}, doubtful_transcripts(gaps)
+    return StageResult(tree, model.transitions, model.gmm, options.pipeline, alignments, reasons, doubtful=doubtful)
 
 
 def flat_model(moments: list[NDArray[np.float64]], num_pdfs: int) -> AcousticModel:

@@ -47,6 +47,7 @@ class StageResult:
         failures: why utterances have none.
         si_gmm: Gaussians for features without the speaker's transform, in speaker-adaptive training.
         transforms: (d, d + 1) by speaker, in speaker-adaptive training.
+        doubtful: why transcripts that were trained on may not belong to their recordings, by utterance.
         tree_report: what the tree's construction tells (splits with their gains), None for monophones.
     """
 
@@ -58,6 +59,7 @@ class StageResult:
     failures: Mapping[str, str]
     si_gmm: AcousticModel | None = None
     transforms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    doubtful: Mapping[str, str] = field(default_factory=dict)
     tree_report: Any = None
 
 
