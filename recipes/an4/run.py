@@ -37,7 +37,8 @@ def page(recipe: Recipe, given: Given) -> None:
     corpus = given.corpus_of(recipe, HOME)
     data = recipe.stage("prepare", prepare_an4, {"corpus": corpus, "lexicon": given.lexicon}, output="data")
     words = {"lexicon": data / "lexicon.txt"}
-    lang = recipe.stage("lang", make_lang, words, {"entries": (("<UNK>", "SIL"),), "oov": "<UNK>"})
+    choices = {"entries": (("<UNK>", "SIL"),), "oov": "<UNK>", "position_dependent": True}
+    lang = recipe.stage("lang", make_lang, words, choices)
     transcripts = {"data_dir": data / "train", "lang_dir": lang, "lm": given.lm}
     lm = recipe.stage("lm", make_language_model, transcripts, {"order": 3, "smoothing": "modified-kneser-ney"})
     sounds = {"data_dir": data, "recordings": corpus}

@@ -45,7 +45,8 @@ def page(recipe: Recipe, given: Given) -> None:
     lexicon = given.lexicon_among(corpus / "librispeech-lexicon.txt", beside / "librispeech_mini_lexicon.txt")
     arpa = given.lm_among(corpus / "3-gram.pruned.3e-7.arpa.gz", beside / "books20k.arpa.gz")
     data = recipe.stage("prepare", prepare_librispeech, {"corpus": corpus}, output="data")
-    lang = recipe.stage("lang", make_lang, {"lexicon": lexicon}, {"entries": (("<UNK>", "SPN"),), "oov": "<UNK>"})
+    choices = {"entries": (("<UNK>", "SPN"),), "oov": "<UNK>", "position_dependent": True}
+    lang = recipe.stage("lang", make_lang, {"lexicon": lexicon}, choices)
     lm = recipe.stage("lm", make_language_model, {"data_dir": data / "train", "lang_dir": lang, "lm": arpa})
     sounds = {"data_dir": data, "recordings": corpus}
     features = recipe.stage("features", extract_features, sounds, {"mfcc": mono.pipeline.mfcc})
