@@ -24,9 +24,14 @@ from wfst_asr.tree.decision_tree import monophone_tree
 
 
 def monophone_schedule() -> Schedule:
-    """Return the schedule of monophones: alignments change fast at first."""
+    """Return the schedule of monophones: alignments change fast at first, and few pdfs share many frames unevenly."""
     return Schedule(
-        num_iterations=40, realign=MONOPHONE_REALIGN, last_increase=30, frames_per_gaussian=170.0, first_beam=6.0
+        num_iterations=40,
+        realign=MONOPHONE_REALIGN,
+        frames_per_gaussian=170.0,
+        last_increase=30,
+        power=0.5,
+        first_beam=6.0,
     )
 
 

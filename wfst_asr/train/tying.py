@@ -30,7 +30,7 @@ class TyingOptions:
     num_leaves: int | None = None
     frames_per_leaf: float = 300.0
     min_gain: float = 300.0
-    min_count: float = 0.0
+    min_count: float = 30.0
     max_depth: int | None = None
     merge_threshold: float | None = None
     questions: tuple[frozenset[int], ...] | None = None
