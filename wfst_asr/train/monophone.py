@@ -1,37 +1,34 @@
 """Monophones from a flat start (Kaldi `train_mono.sh`)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.pipeline import FeaturePipeline
-from wfst_asr.gmm.acoustic_model import AcousticModel, single_gaussians
-from wfst_asr.gmm.estimate import EstimateOptions, estimate
+from wfst_asr.gmm.estimate import estimate
 from wfst_asr.graph.training_graph import TrainingGraphCompiler
 from wfst_asr.hmm.estimate import estimate_transitions
-from wfst_asr.hmm.transition_model import transition_model_from_tree
+from wfst_asr.hmm.transition_model import TransitionModel, transition_model_from_tree
 from wfst_asr.train import training_split as on_split
 from wfst_asr.train.corpus import Corpus
 from wfst_asr.train.doubtful import doubtful_transcripts, transcript_gaps
-from wfst_asr.train.iterations import Model, Progress, merged, realign_all, run_iterations
+from wfst_asr.train.flat_start import corpus_loudness, first_statistics, flat_model, loudness_classes, moments
+from wfst_asr.train.iterations import Model, Progress, Workers, merged, realign_all, run_iterations
 from wfst_asr.train.lang import TrainingLang
 from wfst_asr.train.schedule import MONOPHONE_REALIGN, Schedule
 from wfst_asr.train.stage import StageResult, start_workers, training_splits
-from wfst_asr.train.training_split import TrainingSplit
+from wfst_asr.train.training_split import AlignmentTally
 from wfst_asr.tree.decision_tree import monophone_tree
+
+_FEW_FRAMES = 60_000
+_STARTS = 5
+_TRIAL_ITERATIONS = 8
 
 
 def monophone_schedule() -> Schedule:
-    """Return the schedule of monophones: alignments change fast at first, and few pdfs share many frames unevenly."""
+    """Return the schedule of monophones: alignments change fast at first."""
     return Schedule(
-        num_iterations=40,
-        realign=MONOPHONE_REALIGN,
-        frames_per_gaussian=170.0,
-        last_increase=30,
-        power=0.5,
-        first_beam=6.0,
+        num_iterations=40, realign=MONOPHONE_REALIGN, last_increase=30, frames_per_gaussian=170.0, first_beam=6.0
     )
 
 
@@ -43,11 +40,18 @@ class MonophoneOptions:
         schedule: iterations and sizes.
         pipeline: the features.
         seed: of the flat start and of splitting.
+        starts: flat starts that are tried, a few iterations each; the likeliest goes on.  None: 5 for less than ten
+            minutes, where chance decides much, else 1.
     """
 
     schedule: Schedule = field(default_factory=monophone_schedule)
     pipeline: FeaturePipeline = field(default_factory=FeaturePipeline)
     seed: int = 0
+    starts: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.starts is not None and self.starts < 1:
+            raise WfstAsrError(f"starts is {self.starts}; expected at least 1")
 
 
 def train_monophones(
@@ -61,8 +65,8 @@ def train_monophones(
     """Train monophones from recordings and transcripts alone.
 
     All states begin with the mean and the variance of all frames; each utterance's frames are spread evenly over the
-    states of its transcript, one Gaussian a state is estimated, and then alignment and estimation take turns while
-    Gaussians are split.
+    states of its transcript, one Gaussian a state is estimated (see `flat_start`), and then alignment and estimation
+    take turns while Gaussians are split.
 
     Args:
         corpus: with transcripts.
@@ -88,21 +92,21 @@ def train_monophones(
         compiler = TrainingGraphCompiler(lang.lexicon, tree, transitions)
         for found in workers.map(on_split.compile_graphs, compiler):
             unusable.update(found)
-        tally = merged(workers.map(on_split.align_equally, options.seed))
+        column = options.pipeline.mfcc.num_ceps - 1 if options.pipeline.mfcc.htk_compat else 0
+        start = _FlatStart(workers, corpus, lang, transitions, schedule, column)
+        model, tally = start.model(options.seed)
         failures = dict(tally.failures)
         if tally.frames == 0:
             utterance, reason = next(iter({**unusable, **failures}.items()))
             raise WfstAsrError(f"not one utterance can be trained on; '{utterance}': {reason}")
-        gmm = flat_model(workers.map(_moments), tree.num_pdfs)
-        first = merged(workers.map(on_split.statistics, gmm, transitions))
-        transitions, _ = estimate_transitions(transitions, first.transitions)
-        gmm = estimate(gmm, first.gmm, replace(schedule.estimate, min_occupancy=3.0)).model
-        num_gaussians = schedule.num_gaussians
-        if num_gaussians is None:
-            num_gaussians = max(tree.num_pdfs, round(tally.frames / schedule.frames_per_gaussian))
+        starts = options.starts or (_STARTS if tally.frames < _FEW_FRAMES else 1)
+        if starts > 1:
+            progress.step("flat starts", 0, schedule.num_iterations)
+            model = start.best_model(range(options.seed, options.seed + starts))
+        num_gaussians = schedule.num_gaussians or usual_size(tally.frames, tree.num_pdfs, schedule.frames_per_gaussian)
         model = run_iterations(
             workers,
-            Model(gmm, transitions),
+            model,
             schedule,
             stage="mono",
             seed=options.seed,
@@ -120,24 +124,69 @@ def train_monophones(
     return StageResult(tree, model.transitions, model.gmm, options.pipeline, alignments, reasons, doubtful=doubtful)
 
 
-def flat_model(moments: list[NDArray[np.float64]], num_pdfs: int) -> AcousticModel:
-    """Return the model in which every pdf is the Gaussian of all frames.
+def usual_size(frames: int, num_pdfs: int, frames_per_gaussian: float) -> int:
+    """Return the number of Gaussians for so many frames; small corpora of few phones get up to twice as many.
 
-    Args:
-        moments: a (3, D) array a split: frames (in every column), their sum, the sum of their squares.
-        num_pdfs: P.
+    >>> usual_size(252_734, 104, 170.0), usual_size(18_996, 11, 170.0), usual_size(900, 9, 170.0)
+    (2080, 220, 11)
     """
-    count, first, second = np.sum(moments, axis=0)
-    only = np.zeros((num_pdfs, len(first)))
-    counts = np.zeros(num_pdfs)
-    counts[0], rows, squares = count[0], only.copy(), only.copy()
-    rows[0], squares[0] = first, second
-    return single_gaussians(counts, rows, squares, variance_floor=EstimateOptions().min_variance)
+    least = min(20 * num_pdfs, round(2 * frames / frames_per_gaussian))
+    return max(num_pdfs, round(frames / frames_per_gaussian), least)
 
 
-def _moments(split: TrainingSplit) -> NDArray[np.float64]:
-    wide = split.features.astype(np.float64)
-    return np.stack([np.full(wide.shape[1], float(len(wide))), wide.sum(axis=0), (wide**2).sum(axis=0)])
+@dataclass(frozen=True)
+class _FlatStart:
+    """Makes first models, one for every seed."""
+
+    workers: Workers
+    corpus: Corpus
+    lang: TrainingLang
+    transitions: TransitionModel
+    schedule: Schedule
+    column: int
+
+    def model(self, seed: int) -> tuple[Model, AlignmentTally]:
+        """Return the model of frames spread evenly, one Gaussian a pdf, and what became of the utterances."""
+        workers, cmvn = self.workers, self.corpus.cmvn_stats
+        tally = merged(workers.map(on_split.align_equally, seed))
+        flat = flat_model(workers.map(moments), self.transitions.num_pdfs)
+        if tally.frames == 0:
+            return Model(flat, self.transitions), tally
+        classes = loudness_classes(corpus_loudness(self.corpus, self.column, cmvn))
+        found = merged(
+            workers.map(first_statistics, flat, self.transitions, self.lang.silence, classes, self.column, cmvn)
+        )
+        transitions, _ = estimate_transitions(self.transitions, found.transitions)
+        gmm = estimate(flat, found.gmm, replace(self.schedule.estimate, min_occupancy=3.0)).model
+        return Model(gmm, transitions), tally
+
+    def best_model(self, seeds: Iterable[int]) -> Model:
+        """Return the model, after a few iterations, of the seed whose alignment is likeliest in the end."""
+        trial = replace(
+            self.schedule,
+            num_iterations=_TRIAL_ITERATIONS,
+            realign=frozenset(range(1, _TRIAL_ITERATIONS + 1)),
+            last_increase=_TRIAL_ITERATIONS,
+        )
+        size = 2 * self.transitions.num_pdfs
+        best: tuple[float, Model] | None = None
+        for seed in seeds:
+            first, _ = self.model(seed)
+            model = run_iterations(
+                self.workers,
+                first,
+                trial,
+                stage="mono",
+                seed=seed,
+                failures={},
+                num_gaussians=size,
+                progress=Progress(),
+            )
+            tally = realign_all(self.workers, model, trial, soft=False)
+            if best is None or tally.log_likelihood / tally.frames > best[0]:
+                best = tally.log_likelihood / tally.frames, model
+        assert best is not None
+        return best[1]
 
 
 def _sharing(lang: TrainingLang, sizes: dict[int, int]) -> list[tuple[int, ...]]:
