@@ -100,10 +100,10 @@ def train_monophones(
             utterance, reason = next(iter({**unusable, **failures}.items()))
             raise WfstAsrError(f"not one utterance can be trained on; '{utterance}': {reason}")
         starts = options.starts or (_STARTS if tally.frames < _FEW_FRAMES else 1)
+        num_gaussians = schedule.num_gaussians or usual_size(tally.frames, tree.num_pdfs, schedule.frames_per_gaussian)
         if starts > 1:
             progress.step("flat starts", 0, schedule.num_iterations)
-            model = start.best_model(range(options.seed, options.seed + starts))
-        num_gaussians = schedule.num_gaussians or usual_size(tally.frames, tree.num_pdfs, schedule.frames_per_gaussian)
+            model = start.best_model(range(options.seed, options.seed + starts), num_gaussians) or model
         model = run_iterations(
             workers,
             model,
@@ -160,33 +160,32 @@ class _FlatStart:
         gmm = estimate(flat, found.gmm, replace(self.schedule.estimate, min_occupancy=3.0)).model
         return Model(gmm, transitions), tally
 
-    def best_model(self, seeds: Iterable[int]) -> Model:
-        """Return the model, after a few iterations, of the seed whose alignment is likeliest in the end."""
+    def best_model(self, seeds: Iterable[int], num_gaussians: int) -> Model | None:
+        """Return the model, after a few iterations, of the seed whose alignment is likeliest in the end.
+
+        None if the utterances cannot be aligned with any of them.
+        """
         trial = replace(
             self.schedule,
             num_iterations=_TRIAL_ITERATIONS,
             realign=frozenset(range(1, _TRIAL_ITERATIONS + 1)),
             last_increase=_TRIAL_ITERATIONS,
         )
-        size = 2 * self.transitions.num_pdfs
+        size = min(2 * self.transitions.num_pdfs, num_gaussians)
         best: tuple[float, Model] | None = None
         for seed in seeds:
             first, _ = self.model(seed)
-            model = run_iterations(
-                self.workers,
-                first,
-                trial,
-                stage="mono",
-                seed=seed,
-                failures={},
-                num_gaussians=size,
-                progress=Progress(),
-            )
-            tally = realign_all(self.workers, model, trial, soft=False)
+            try:
+                model = run_iterations(
+                    self.workers, first, trial,
+                    stage="mono", seed=seed, failures={}, num_gaussians=size, progress=Progress(),
+                )  # fmt: skip
+                tally = realign_all(self.workers, model, trial, soft=False)
+            except WfstAsrError:
+                continue
             if best is None or tally.log_likelihood / tally.frames > best[0]:
                 best = tally.log_likelihood / tally.frames, model
-        assert best is not None
-        return best[1]
+        return best[1] if best else None
 
 
 def _sharing(lang: TrainingLang, sizes: dict[int, int]) -> list[tuple[int, ...]]:
