@@ -182,7 +182,7 @@ def test_options_out_of_range_are_told(world: Path, fails: Fails, options: list[
         ["features", "extract", "data", "out", "--seed", "-1"],
         ["features", "extract", "data", "out", "--sample-rate", "0"],
         ["lang", "make", "lexicon.txt", "out", "--num-states", "0"],
-        ["lang", "make", "lexicon.txt", "out", "--num-silence-states", "2"],
+        ["lang", "make", "lexicon.txt", "out", "--num-silence-states", "0"],
         ["data", "subset", "data", "out"],
         ["transcribe"],
         ["transcribe", "sound.wav", "--cmn", "loud"],
