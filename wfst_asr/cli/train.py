@@ -101,7 +101,7 @@ def deltas(data: Path, lang: Path, alignments: Path, out: Path, num_jobs: int, a
 @_dials
 @_tree_dials
 @click.option("--dim", type=click.IntRange(1), default=40, show_default=True, help="Dimensions after LDA.")
-@click.option("--splice", type=click.IntRange(0), default=4, show_default=True, help="Frames on either side.")
+@click.option("--splice", type=click.IntRange(0), default=3, show_default=True, help="Frames on either side.")
 def lda_mllt(
     data: Path,
     lang: Path,

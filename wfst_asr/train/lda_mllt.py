@@ -28,7 +28,7 @@ class LdaMlltOptions:
     Attributes:
         schedule: iterations and sizes.
         tying: the tree.
-        pipeline: the features before the matrix; cepstra with four neighbours on either side.
+        pipeline: the features before the matrix; cepstra with three neighbours on either side.
         dim: dimensions after LDA.
         mllt_iterations: iterations (from 1) that begin with an MLLT update.
         seed: of splitting.
@@ -36,7 +36,7 @@ class LdaMlltOptions:
 
     schedule: Schedule = field(default_factory=Schedule)
     tying: TyingOptions = field(default_factory=TyingOptions)
-    pipeline: FeaturePipeline = field(default_factory=lambda: FeaturePipeline(delta_order=0, splice=(4, 4)))
+    pipeline: FeaturePipeline = field(default_factory=lambda: FeaturePipeline(delta_order=0, splice=(3, 3)))
     dim: int = 40
     mllt_iterations: frozenset[int] = frozenset({2, 4, 6, 12})
     seed: int = 0
