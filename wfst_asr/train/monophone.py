@@ -40,8 +40,9 @@ class MonophoneOptions:
         schedule: iterations and sizes.
         pipeline: the features.
         seed: of the flat start and of splitting.
-        starts: flat starts that are tried, a few iterations each; the likeliest goes on.  None: 5 for less than ten
-            minutes, where chance decides much, else 1.
+        starts: flat starts that are tried, a few iterations each; the likeliest goes on.  In all of them quiet frames
+            count for silence.  None: 5 for less than ten minutes, where chance decides much; else a single one by even
+            alignment alone, whose alignments made better triphones on larger corpora.
     """
 
     schedule: Schedule = field(default_factory=monophone_schedule)
@@ -93,17 +94,21 @@ def train_monophones(
         for found in workers.map(on_split.compile_graphs, compiler):
             unusable.update(found)
         column = options.pipeline.mfcc.num_ceps - 1 if options.pipeline.mfcc.htk_compat else 0
-        start = _FlatStart(workers, corpus, lang, transitions, schedule, column)
+        few = corpus.num_frames < _FEW_FRAMES
+        by_loudness = few or options.starts is not None
+        start = _FlatStart(workers, corpus, lang, transitions, schedule, column if by_loudness else None)
         model, tally = start.model(options.seed)
         failures = dict(tally.failures)
         if tally.frames == 0:
             utterance, reason = next(iter({**unusable, **failures}.items()))
             raise WfstAsrError(f"not one utterance can be trained on; '{utterance}': {reason}")
-        starts = options.starts or (_STARTS if tally.frames < _FEW_FRAMES else 1)
+        starts = options.starts or (_STARTS if few else 1)
         num_gaussians = schedule.num_gaussians or usual_size(tally.frames, tree.num_pdfs, schedule.frames_per_gaussian)
         if starts > 1:
             progress.step("flat starts", 0, schedule.num_iterations)
             model = start.best_model(range(options.seed, options.seed + starts), num_gaussians) or model
+            if 1 not in schedule.realign:  # the splits have the alignments of the last start
+                realign_all(workers, model, schedule)
         model = run_iterations(
             workers,
             model,
@@ -128,22 +133,22 @@ def usual_size(frames: int, num_pdfs: int, frames_per_gaussian: float) -> int:
     """Return the number of Gaussians for so many frames; small corpora of few phones get up to twice as many.
 
     >>> usual_size(252_734, 104, 170.0), usual_size(18_996, 11, 170.0), usual_size(900, 9, 170.0)
-    (2080, 220, 11)
+    (1487, 220, 11)
     """
-    least = min(20 * num_pdfs, round(2 * frames / frames_per_gaussian))
+    least = min(20 * num_pdfs, round(2 * frames / frames_per_gaussian)) if frames < _FEW_FRAMES else 0
     return max(num_pdfs, round(frames / frames_per_gaussian), least)
 
 
 @dataclass(frozen=True)
 class _FlatStart:
-    """Makes first models, one for every seed."""
+    """Makes first models, one for every seed; `column` is of the loudness, None where it counts for nothing."""
 
     workers: Workers
     corpus: Corpus
     lang: TrainingLang
     transitions: TransitionModel
     schedule: Schedule
-    column: int
+    column: int | None
 
     def model(self, seed: int) -> tuple[Model, AlignmentTally]:
         """Return the model of frames spread evenly, one Gaussian a pdf, and what became of the utterances."""
@@ -152,10 +157,13 @@ class _FlatStart:
         flat = flat_model(workers.map(moments), self.transitions.num_pdfs)
         if tally.frames == 0:
             return Model(flat, self.transitions), tally
-        classes = loudness_classes(corpus_loudness(self.corpus, self.column, cmvn))
-        found = merged(
-            workers.map(first_statistics, flat, self.transitions, self.lang.silence, classes, self.column, cmvn)
-        )
+        if self.column is None:
+            found = merged(workers.map(on_split.statistics, flat, self.transitions))
+        else:
+            classes = loudness_classes(corpus_loudness(self.corpus, self.column, cmvn))
+            found = merged(
+                workers.map(first_statistics, flat, self.transitions, self.lang.silence, classes, self.column, cmvn)
+            )
         transitions, _ = estimate_transitions(self.transitions, found.transitions)
         gmm = estimate(flat, found.gmm, replace(self.schedule.estimate, min_occupancy=3.0)).model
         return Model(gmm, transitions), tally
