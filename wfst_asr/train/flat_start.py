@@ -1,8 +1,8 @@
 """The first model, from nothing but words: frames spread evenly over the states, and quiet frames told from loud ones.
 
-Even alignment alone (Kaldi `align-equal`) gives silence as much speech as any phone, and training on little speech can end
-where silence and a phone have changed places.  There frames that are quiet count for the states of silence, loud ones for
-the others.
+Even alignment alone (Kaldi `align-equal`) gives silence as much speech as any phone, and training on little speech can
+end where silence and a phone have changed places.  There frames that are quiet count for the states of silence, loud
+ones for the others.
 """
 
 from collections.abc import Mapping
