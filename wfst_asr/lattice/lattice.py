@@ -78,6 +78,12 @@ class Lattice:
             cost[self.olabel != 0] += insertion_penalty
         return cost
 
+    def final_costs(self, acoustic_scale: float | None = None) -> NDArray[np.float64]:
+        """Return the (S,) costs of ending in a state; no acoustic cost is among them, at any scale."""
+        if acoustic_scale is not None:
+            checked_scale(acoustic_scale)
+        return self.final_cost.astype(np.float64)
+
 
 def checked_scale(scale: float) -> float:
     """Return an acoustic scale.
