@@ -63,7 +63,7 @@ class ArchiveTable(Mapping[str, NDArray[Any]]):
         self.kind = kind
         self._places: dict[str, tuple[Path, int]] = {}
         if self.path.suffix == ".scp":
-            places = _scp_places(self.path)
+            places = scp_places(self.path)
         else:
             places = ((key, (self.path, offset)) for key, offset, _ in _scan(self.path, kind))
         for key, place in places:
@@ -84,7 +84,7 @@ class ArchiveTable(Mapping[str, NDArray[Any]]):
 
 def _read(path: Path, kind: str) -> Iterator[tuple[str, NDArray[Any]]]:
     if path.suffix == ".scp":
-        for key, (place, offset) in _scp_places(path):
+        for key, (place, offset) in scp_places(path):
             yield key, _read_at(place, offset, key, kind)
     else:
         for key, _, value in _scan(path, kind):
@@ -102,7 +102,14 @@ def _open(path: Path) -> BinaryIO:
         raise WfstAsrError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _scp_places(path: Path) -> Iterator[tuple[str, tuple[Path, int]]]:
+def scp_places(path: Path) -> Iterator[tuple[str, tuple[Path, int]]]:
+    """Yield (utterance-id, (archive, byte)) of a list of places in archives (scp).
+
+    Relative paths count from the working folder, or where that has no such file, from the scp's own.
+
+    Raises:
+        WfstAsrError: no such file, or a line that is no such place.
+    """
     with _open(path) as file:
         lines = file.read().decode("utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
