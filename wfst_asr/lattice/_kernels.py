@@ -41,7 +41,15 @@ def forward_backward(first_arc: Any, nextstate: Any, cost: Any, final: Any, soft
 
 @njit(cache=True, nogil=True)
 def best_paths(
-    first_arc: Any, nextstate: Any, is_word: Any, graph: Any, acoustic: Any, final: Any, scales: Any, penalties: Any
+    first_arc: Any,
+    nextstate: Any,
+    is_word: Any,
+    graph: Any,
+    acoustic: Any,
+    final: Any,
+    final_acoustic: Any,
+    scales: Any,
+    penalties: Any,
 ) -> tuple[Any, Any]:
     """Find the best path for each of L (acoustic scale, insertion penalty): backward costs, then a walk from state 0.
 
@@ -61,7 +69,7 @@ def best_paths(
         for s in range(states - 1, -1, -1):
             here = to_end[s]
             for k in range(width):
-                here[k] = final[s]
+                here[k] = final[s] + np.float64(final_acoustic[s]) * scales[lane + k]
             for a in range(first_arc[s], first_arc[s + 1]):
                 there = to_end[nextstate[a]]
                 g = np.float64(graph[a])
@@ -74,7 +82,7 @@ def best_paths(
             s = 0
             while states > 0:
                 best = -1
-                lowest = np.float64(final[s])
+                lowest = final[s] + np.float64(final_acoustic[s]) * scales[lane + k]
                 for a in range(first_arc[s], first_arc[s + 1]):
                     through = (
                         np.float64(graph[a])

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.lattice.lattice import Lattice, checked_scale
+from wfst_asr.lattice.single_end import AnyLattice
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class LatticePath:
     acoustic_cost: float
 
 
-def best_path(lattice: Lattice, *, acoustic_scale: float | None = None, insertion_penalty: float = 0.0) -> LatticePath:
+def best_path(
+    lattice: AnyLattice, *, acoustic_scale: float | None = None, insertion_penalty: float = 0.0
+) -> LatticePath:
     """Find the best path.
 
     Args:
-        lattice: not empty.
+        lattice: of either kind, not empty.
         acoustic_scale: that of the search, if not given.
         insertion_penalty: cost that each word adds.
 
@@ -50,7 +53,7 @@ def best_path(lattice: Lattice, *, acoustic_scale: float | None = None, insertio
 
 
 def best_paths(
-    lattice: Lattice, acoustic_scales: Sequence[float] | ArrayLike, insertion_penalties: Sequence[float] | ArrayLike
+    lattice: AnyLattice, acoustic_scales: Sequence[float] | ArrayLike, insertion_penalties: Sequence[float] | ArrayLike
 ) -> tuple[LatticePath, ...]:
     """Find the best path for each pair (acoustic scale, insertion penalty).
 
@@ -58,7 +61,7 @@ def best_paths(
     first is given.
 
     Args:
-        lattice: not empty.
+        lattice: of either kind, not empty.
         acoustic_scales: (L,).
         insertion_penalties: (L,).
 
@@ -71,6 +74,10 @@ def best_paths(
     penalties = np.ascontiguousarray(insertion_penalties, dtype=np.float64)
     if scales.shape != penalties.shape:
         raise WfstAsrError(f"{len(scales)} acoustic scales but {len(penalties)} insertion penalties; give pairs")
+    if isinstance(lattice, Lattice):
+        final_acoustic = np.zeros(lattice.num_states, dtype=np.float32)
+    else:
+        final_acoustic = lattice.final_acoustic_cost
     joined, begins = _kernels.best_paths(
         lattice.first_arc,
         lattice.nextstate,
@@ -78,23 +85,35 @@ def best_paths(
         lattice.graph_cost,
         lattice.acoustic_cost,
         lattice.final_cost,
+        final_acoustic,
         scales,
         penalties,
     )
-    paths = tuple(_path(lattice, joined[begins[i] : begins[i + 1]]) for i in range(len(scales)))
+    paths = tuple(path_of_arcs(lattice, joined[begins[i] : begins[i + 1]]) for i in range(len(scales)))
     if not all(np.isfinite(path.graph_cost) for path in paths):
         raise WfstAsrError("the lattice has no path; nothing was decoded")
     return paths
 
 
-def _path(lattice: Lattice, arcs: NDArray[np.int32]) -> LatticePath:
+def path_of_arcs(lattice: AnyLattice, arcs: NDArray[np.int32]) -> LatticePath:
+    """Return the record of the path that takes these arcs from state 0 on and ends where the last one leads."""
     end = int(lattice.nextstate[arcs[-1]]) if len(arcs) else 0
-    final_cost = float(lattice.final_cost[end]) if lattice.num_states else np.inf
-    olabel, ilabel = lattice.olabel[arcs], lattice.ilabel[arcs]
+    final_graph = float(lattice.final_cost[end]) if lattice.num_states else np.inf
+    final_acoustic = 0.0
+    olabel = lattice.olabel[arcs]
+    if isinstance(lattice, Lattice):
+        labels = lattice.ilabel[arcs]
+        alignment = labels[labels != 0]
+    else:
+        pieces = [lattice.labels[lattice.first_label[a] : lattice.first_label[a + 1]] for a in arcs]
+        if lattice.num_states:
+            pieces.append(lattice.final_labels[lattice.first_final_label[end] : lattice.first_final_label[end + 1]])
+            final_acoustic = float(lattice.final_acoustic_cost[end])
+        alignment = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
     return LatticePath(
         arcs=arcs,
         word_ids=tuple(int(w) for w in olabel[olabel != 0]),
-        alignment=ilabel[ilabel != 0],
-        graph_cost=float(lattice.graph_cost[arcs].sum(dtype=np.float64)) + final_cost,
-        acoustic_cost=float(lattice.acoustic_cost[arcs].sum(dtype=np.float64)),
+        alignment=alignment,
+        graph_cost=float(lattice.graph_cost[arcs].sum(dtype=np.float64)) + final_graph,
+        acoustic_cost=float(lattice.acoustic_cost[arcs].sum(dtype=np.float64)) + final_acoustic,
     )
