@@ -70,14 +70,9 @@ def alignment_statistics(
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Align all paths of a lattice with a sequence of bins, and return what falls into each bin.
 
-    Xu, Povey, Mangu and Zhu 2011, figures 4 and 5.
-
-    Args:
-        first_arc, nextstate, frame: of a `SingleEnd`.
-        word: (A,) numbers of words from 0, which is none, up to `num_words`.
-        share: (A,) share of the arc in what comes to its next state; 0 for arcs that are on no path.
-        bins: (Q,) the hypothesis: a word or none for each bin.
-        num_words: V.
+    Xu, Povey, Mangu and Zhu 2011, figures 4 and 5.  The states, arcs and frames are those of a `SingleEnd`; `word` are
+    (A,) numbers of words from 0, which is none, below `num_words`, V; `share` is (A,) the share of an arc in what comes
+    to its next state, 0 for arcs that are on no path; `bins` are (Q,) the hypothesis, a word or none for each bin.
 
     Returns:
         (Q, V) posteriors; (Q, V) sums of posterior * first frame, and of posterior * end frame; the expected distance

@@ -34,11 +34,8 @@ def _before(a: Any, b: Any, key: Any, parent: Any, depth: Any, word: Any) -> Any
 def n_best(first_arc: Any, nextstate: Any, words: Any, cost: Any, to_end: Any, n: Any, limit: Any) -> tuple[Any, Any]:
     """Return the arcs of the best paths of the n best word sequences one after another, and (found + 1,) their begins.
 
-    Args:
-        first_arc, nextstate, words, cost: of a `SingleEnd`.
-        to_end: (S,) exact cost of the best way from each state to the end.
-        n: how many at most.
-        limit: highest cost of a path.
+    The states and arcs are those of a `SingleEnd`; `to_end` is (S,) the exact cost of the best way from each state to
+    the end, `n` how many are wanted at most, `limit` the highest cost of a path.
     """
     end = len(first_arc) - 2
     # prefixes: a tree of words; the entries of each are states with the cost of the best path to them
