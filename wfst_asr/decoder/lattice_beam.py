@@ -5,6 +5,7 @@ lattice is made, one state for each (frame, state of the graph).  Kaldi: `Lattic
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from wfst_asr.decoder.decode import DecodeResult, result_of_path
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.determinize import determinize
 from wfst_asr.lattice.lattice import Lattice, prune
 
 
@@ -30,6 +33,11 @@ class DecodedLattice:
 
     best: DecodeResult
     lattice: Lattice
+
+    @cached_property
+    def words(self) -> CompactLattice:
+        """The lattice of words, made when it is first asked for: one path for each sequence of words."""
+        return determinize(self.lattice)
 
 
 def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None) -> DecodedLattice:

@@ -1,0 +1,185 @@
+"""Determinization of lattices: one path for each sequence of words, with the costs and the alignment of its best path.
+
+Subset construction over the words, each subset's elements carrying costs and strings of input labels, the best subsets
+first; arcs without a word are followed inside a subset.  Povey et al. 2012, "Generating exact lattices in the WFST
+framework", sections 5 and 6; Kaldi: `DeterminizeLatticePruned`.
+"""
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.compact_pruning import offsets, prune_words, take_strings
+from wfst_asr.lattice.lattice import Lattice, checked_scale, prune
+
+_COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
+_WIDEST = np.finfo(np.float64).max / 4
+_SAME_COST = 1e-6  # subsets whose elements' costs differ by less are one
+
+
+def determinize(
+    lattice: Lattice,
+    *,
+    lattice_beam: float | None = None,
+    acoustic_scale: float | None = None,
+    max_memory_mb: float = 50.0,
+    max_steps: int = 200_000_000,
+) -> CompactLattice:
+    """Make a lattice of words: of each sequence of words within the lattice beam exactly one path, the best.
+
+    Paths are compared by graph cost + acoustic scale * acoustic cost; of equal ones that is taken whose arcs come
+    first.  A path of the result has the two costs of the best raw path for its words (within 1e-5, and what rounding
+    to float32 adds) and its alignment.  Every arc has a word, and no two arcs of a state the same.  Sequences that cost
+    more than the best + the beam may be there as well, where their arcs are also on a better path.
+
+    The result can be exponentially larger than the raw lattice: of a loop of words with scores that tell nothing apart
+    every sequence is within the beam.  Where a limit is met the best part is kept, which is complete to a smaller beam.
+
+    Args:
+        lattice: a raw lattice; an empty one gives an empty result.
+        lattice_beam: to which the result is complete; no wider than the raw lattice's beam, which is the default.
+        acoustic_scale: that of the search, if not given.
+        max_memory_mb: most memory of the work on subsets, beside a multiple of the raw lattice's.
+        max_steps: most arcs, labels and elements to look at, which bounds the time: 100 million take about a second.
+
+    Returns:
+        The lattice of words, pruned exactly to its `lattice_beam`: the beam asked for, or a smaller one where a limit
+        was met (with a warning).  The best path is always in it.
+
+    Raises:
+        WfstAsrError: a beam below 0, a limit or a scale that is no number above 0.
+
+    >>> from wfst_asr.lattice.lattice import Lattice
+    >>> i32, f32 = np.int32, np.float32
+    >>> raw = Lattice(  # two alignments, 7 5 and 7 6, of word 3
+    ...     frame=i32([0, 1, 2]), first_arc=np.int64([0, 1, 3, 3]), nextstate=i32([1, 2, 2]),
+    ...     ilabel=i32([7, 5, 6]), olabel=i32([3, 0, 0]), graph_cost=f32([1, 0, 0]),
+    ...     acoustic_cost=f32([2, 4, 3]), final_cost=f32([np.inf, np.inf, 0.5]))
+    >>> words = determinize(raw)
+    >>> words.olabel.tolist(), words.labels.tolist(), words.graph_cost.tolist(), words.acoustic_cost.tolist()
+    ([3], [7, 6], [1.0], [5.0])
+    """
+    from wfst_asr.lattice._kernels import forward_backward
+
+    scale = checked_scale(lattice.acoustic_scale if acoustic_scale is None else acoustic_scale)
+    beam = lattice.lattice_beam if lattice_beam is None else min(float(lattice_beam), lattice.lattice_beam)
+    if not beam >= 0:
+        raise WfstAsrError(f"lattice beam {beam}, expected a number of at least 0")
+    if not max_memory_mb > 0:
+        raise WfstAsrError(f"max_memory_mb {max_memory_mb}, expected a number above 0; usual is 50")
+    if not max_steps > 0:
+        raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 200,000,000")
+    if beam < lattice.lattice_beam or scale != lattice.acoustic_scale:
+        lattice = prune(lattice, beam, acoustic_scale=scale)
+    cost = lattice.arc_costs(scale)
+    final = lattice.final_cost.astype(np.float64)
+    _, to_end = forward_backward(lattice.first_arc, lattice.nextstate, cost, final, False)
+    if not len(to_end) or to_end[0] == np.inf:
+        return _no_path(lattice, scale, beam)
+    found = _subsets(lattice, cost, final, to_end, (min(beam, _WIDEST), _SAME_COST, max_memory_mb * 1e6, max_steps))
+    complete = beam if found[0][0] == 0 else min(beam, found[0][1])
+    made = prune_words(_assembled(lattice, scale, complete, found), complete)
+    if complete < beam:
+        _warn_of_limit(beam, complete, found[0], max_memory_mb, max_steps)
+    single = {name: getattr(made, name).astype(np.float32) for name in _COSTS}
+    return replace(made, **single)
+
+
+def _subsets(
+    lattice: Lattice, cost: NDArray[np.float64], final: NDArray[np.float64], to_end: NDArray[np.float64], limits: Any
+) -> Any:
+    """Run the kernel on a raw lattice, its arcs with and without words apart."""
+    from wfst_asr.lattice import _determinize_kernels as kernels
+
+    eps, words = np.flatnonzero(lattice.olabel == 0), np.flatnonzero(lattice.olabel)
+    exit_to_end = final.copy()
+    np.minimum.at(exit_to_end, lattice.source[words], cost[words] + to_end[lattice.nextstate[words]])
+    both = np.stack([cost, lattice.acoustic_cost], axis=1)
+    states = lattice.num_states
+    first_eps = offsets(np.bincount(lattice.source[eps], minlength=states))
+    first_word = offsets(np.bincount(lattice.source[words], minlength=states))
+    names, numbers = np.unique(lattice.olabel[words], return_inverse=True)
+    beam, delta, max_bytes, max_steps = limits
+    found = kernels.determinize(
+        lattice.frame,
+        (first_eps, lattice.nextstate[eps], lattice.ilabel[eps], lattice.source[eps]),
+        both[eps],
+        (first_word, lattice.nextstate[words], lattice.ilabel[words], numbers.astype(np.int32)),
+        both[words],
+        final,
+        (to_end, exit_to_end),
+        (float(beam), float(delta), int(max_bytes), int(max_steps)),
+    )
+    return (*found, names)
+
+
+def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> CompactLattice:
+    """Put what the kernel found in order, with costs in float64: states by frame and first exit, both of which rise."""
+    _, (cut, first_exit), arcs, arc_costs, strings, ends, end_costs, end_strings, names = found
+    order = np.lexsort((first_exit, cut))
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    source, ends = rank[arcs[0]], rank[ends]
+    by_source = np.lexsort((arcs[2], source))
+    first_label, labels = take_strings(*strings, by_source)
+    by_end = np.argsort(ends)
+    first_end, final_labels = take_strings(*end_strings, by_end)
+    lengths = np.zeros(len(order), dtype=np.int64)
+    lengths[ends[by_end]] = np.diff(first_end)
+    final_cost, final_acoustic = np.full(len(order), np.inf), np.zeros(len(order))
+    final_cost[ends], final_acoustic[ends] = end_costs[0] - scale * end_costs[1], end_costs[1]
+    return CompactLattice(
+        frame=cut[order],
+        first_arc=offsets(np.bincount(source, minlength=len(order))),
+        nextstate=rank[arcs[1]][by_source],
+        olabel=names[arcs[2][by_source]].astype(np.int32),
+        graph_cost=(arc_costs[0] - scale * arc_costs[1])[by_source],
+        acoustic_cost=arc_costs[1][by_source],
+        first_label=first_label,
+        labels=labels,
+        final_cost=final_cost,
+        final_acoustic_cost=final_acoustic,
+        first_final_label=offsets(lengths),
+        final_labels=final_labels,
+        acoustic_scale=scale,
+        lattice_beam=beam,
+        reached_final=lattice.reached_final,
+    )
+
+
+def _no_path(lattice: Lattice, scale: float, beam: float) -> CompactLattice:
+    none, none_first = np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64)
+    costs = np.zeros(0, dtype=np.float32)
+    return CompactLattice(
+        frame=none,
+        first_arc=none_first,
+        nextstate=none,
+        olabel=none,
+        graph_cost=costs,
+        acoustic_cost=costs,
+        first_label=none_first,
+        labels=none,
+        final_cost=costs,
+        final_acoustic_cost=costs,
+        first_final_label=none_first,
+        final_labels=none,
+        acoustic_scale=scale,
+        lattice_beam=beam,
+        reached_final=lattice.reached_final,
+    )
+
+
+def _warn_of_limit(beam: float, complete: float, told: Any, max_memory_mb: float, max_steps: int) -> None:
+    status, _, used, steps = told
+    met = f"{max_memory_mb:g} MB (max_memory_mb)" if status == 1 else f"{max_steps:,} steps (max_steps)"
+    warnings.warn(
+        f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of {met}; "
+        "ask for a smaller lattice_beam, or raise the limit",
+        WfstAsrWarning,
+        stacklevel=3,
+    )
