@@ -89,31 +89,58 @@ def best_paths(
         scales,
         penalties,
     )
-    paths = tuple(path_of_arcs(lattice, joined[begins[i] : begins[i + 1]]) for i in range(len(scales)))
-    if not all(np.isfinite(path.graph_cost) for path in paths):
+    paths = paths_of_arcs(lattice, joined[: begins[-1]], begins) if lattice.num_states else ()
+    if not lattice.num_states or not all(np.isfinite(path.graph_cost) for path in paths):
         raise WfstAsrError("the lattice has no path; nothing was decoded")
     return paths
 
 
+def paths_of_arcs(lattice: AnyLattice, joined: NDArray[np.int32], begins: NDArray[np.int64]) -> tuple[LatticePath, ...]:
+    """Return the records of paths that begin in state 0 and end where their last arc leads.
+
+    Args:
+        lattice: of either kind, with at least one state.
+        joined: arcs of the paths, one path after another.
+        begins: (paths + 1,) where each path begins.
+    """
+    graph, acoustic = lattice.graph_cost[joined].astype(np.float64), lattice.acoustic_cost[joined].astype(np.float64)
+    ends = np.zeros(len(begins) - 1, dtype=np.int64)
+    some = begins[1:] > begins[:-1]
+    ends[some] = lattice.nextstate[joined[begins[1:][some] - 1]]
+    final_acoustic = np.zeros(len(ends))
+    if isinstance(lattice, Lattice):
+        labels = lattice.ilabel[joined]
+        cuts = np.append(0, np.cumsum(labels != 0))[begins]
+        labels = labels[labels != 0]
+        tails = [labels[:0]] * len(ends)
+    else:
+        lengths = lattice.first_label[joined + 1] - lattice.first_label[joined]
+        place = np.append(0, np.cumsum(lengths))
+        labels = lattice.labels[
+            np.repeat(lattice.first_label[joined] - place[:-1], lengths) + np.arange(place[-1], dtype=np.int64)
+        ]
+        cuts = place[begins]
+        first, last = lattice.first_final_label[ends], lattice.first_final_label[ends + 1]
+        tails = [lattice.final_labels[first[i] : last[i]] for i in range(len(ends))]
+        final_acoustic = lattice.final_acoustic_cost[ends].astype(np.float64)
+    words = lattice.olabel[joined].tolist()
+    final_graph = lattice.final_cost[ends].astype(np.float64)
+    found = []
+    for i in range(len(ends)):
+        arcs = slice(int(begins[i]), int(begins[i + 1]))
+        alignment = labels[cuts[i] : cuts[i + 1]]
+        found.append(
+            LatticePath(
+                arcs=joined[arcs],
+                word_ids=tuple(word for word in words[arcs] if word),
+                alignment=np.concatenate([alignment, tails[i]]) if len(tails[i]) else alignment,
+                graph_cost=float(graph[arcs].sum() + final_graph[i]),
+                acoustic_cost=float(acoustic[arcs].sum() + final_acoustic[i]),
+            )
+        )
+    return tuple(found)
+
+
 def path_of_arcs(lattice: AnyLattice, arcs: NDArray[np.int32]) -> LatticePath:
     """Return the record of the path that takes these arcs from state 0 on and ends where the last one leads."""
-    end = int(lattice.nextstate[arcs[-1]]) if len(arcs) else 0
-    final_graph = float(lattice.final_cost[end]) if lattice.num_states else np.inf
-    final_acoustic = 0.0
-    olabel = lattice.olabel[arcs]
-    if isinstance(lattice, Lattice):
-        labels = lattice.ilabel[arcs]
-        alignment = labels[labels != 0]
-    else:
-        pieces = [lattice.labels[lattice.first_label[a] : lattice.first_label[a + 1]] for a in arcs]
-        if lattice.num_states:
-            pieces.append(lattice.final_labels[lattice.first_final_label[end] : lattice.first_final_label[end + 1]])
-            final_acoustic = float(lattice.final_acoustic_cost[end])
-        alignment = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
-    return LatticePath(
-        arcs=arcs,
-        word_ids=tuple(int(w) for w in olabel[olabel != 0]),
-        alignment=alignment,
-        graph_cost=float(lattice.graph_cost[arcs].sum(dtype=np.float64)) + final_graph,
-        acoustic_cost=float(lattice.acoustic_cost[arcs].sum(dtype=np.float64)) + final_acoustic,
-    )
+    return paths_of_arcs(lattice, arcs, np.array([0, len(arcs)], dtype=np.int64))[0]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.lattice.best_path import LatticePath, path_of_arcs
+from wfst_asr.lattice.best_path import LatticePath, paths_of_arcs
 from wfst_asr.lattice.single_end import AnyLattice, with_single_end
 
 
@@ -48,7 +48,4 @@ def n_best(
     limit = min(limit, np.finfo(np.float64).max)  # what is on no path has infinite cost
     arcs, begins = search(joined.first_arc, joined.nextstate, joined.word, joined.cost, to_end, n, limit)
     old = joined.arc[arcs]
-    return tuple(
-        path_of_arcs(lattice, old[begins[i] : begins[i + 1] - 1])  # the last arc is that of ending
-        for i in range(len(begins) - 1)
-    )
+    return paths_of_arcs(lattice, old[old >= 0], begins - np.arange(len(begins)))  # the last arc is that of ending
