@@ -21,7 +21,7 @@ def _int(data: Any, at: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def scan(data: Any, at: int, num_states: int, compact: bool) -> tuple[Any, Any, Any, Any, Any]:
+def scan(data: Any, at: Any, num_states: int, compact: bool) -> tuple[Any, Any, Any, Any, Any]:
     """Walk over the states of a lattice without reading them.
 
     Args:
@@ -35,7 +35,7 @@ def scan(data: Any, at: int, num_states: int, compact: bool) -> tuple[Any, Any, 
         and of labels of final states.
     """
     size = len(data)
-    arcs = labels = final_labels = 0
+    arcs = labels = final_labels = np.int64(0)
     for _ in range(num_states):
         if at + 8 > size:
             return ENDS_EARLY, size, arcs, labels, final_labels

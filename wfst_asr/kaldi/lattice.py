@@ -1,6 +1,6 @@
 """Kaldi's lattice archives: read one lattice after the other, written whole; text and binary, both kinds.
 
-Costs in Kaldi's archives are unscaled, as in our records; the acoustic scale at which a lattice was made is not in them.
+Acoustic costs are unscaled there, as in our records; the scale at which a lattice was made is not told.
 """
 
 import gzip
@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from wfst_asr.atomic_files import written_aside
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.io.archives import scp_places
-from wfst_asr.kaldi.lattice_binary import Damaged, decode_lattice, encode_lattice
+from wfst_asr.kaldi.lattice_binary import DamagedError, decode_lattice, encode_lattice
 from wfst_asr.kaldi.lattice_record import KaldiLattice, kaldi_lattice, lattice_of
 from wfst_asr.kaldi.lattice_text import format_lattice, parse_lattice
 from wfst_asr.lattice.compact_lattice import CompactLattice
@@ -76,18 +75,19 @@ def write_lattices(
     binary: bool = True,
     scp: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write (utterance-id, lattice) to an archive; the file appears whole or not at all.
+    r"""Write (utterance-id, lattice) to an archive; the file appears whole or not at all.
 
     Raises:
         WfstAsrError: as `lattice_writer`.
 
     >>> import tempfile
-    >>> none, one = np.zeros(0, np.int32), np.zeros(2, np.int64)
-    >>> silent = Lattice(none[:0].reshape(0), one[:1], none, none, none, none, none, np.zeros(0, np.float32))
+    >>> from wfst_asr.fst.arcs import arc_table
+    >>> from wfst_asr.lattice.fst_exchange import label_lattice
     >>> name = Path(tempfile.mkdtemp()) / "lat.txt"
-    >>> write_lattices(name, [("utt1", silent)], binary=False)
+    >>> lattice = label_lattice(arc_table(2, [(0, 1, 3, 7, 0.5)], finals={1: 0.25}))
+    >>> write_lattices(name, [("utt1", lattice)], binary=False)
     >>> name.read_text()
-    'utt1 \\n\\n'
+    'utt1 \n0\t1\t3\t7\t0.5,0\n1\t0.25,0\n\n'
     """
     with lattice_writer(path, binary=binary, scp=scp) as write:
         for key, lattice in items:
@@ -116,9 +116,8 @@ def lattice_writer(
         aside = stack.enter_context(written_aside(path))
         list_aside = stack.enter_context(written_aside(scp)) if scp is not None else None
         file = stack.enter_context(aside.open("wb"))
-        stream: IO[bytes] = file
-        if zipped:  # without time and name, so that equal lattices give equal files
-            stream = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))  # type: ignore[assignment]
+        # gzipped without time and name, so that equal lattices give equal files
+        stream = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)) if zipped else file
 
         def write(key: str, lattice: Lattice | CompactLattice) -> None:
             if not key or any(character.isspace() for character in key):
@@ -178,17 +177,15 @@ def _key(content: _Bytes, at: int, path: Path) -> tuple[str, int] | None:
     return name, at + len(key) + (head[len(key) : len(key) + 1] == b" ")
 
 
-def _read_at(
-    content: _Bytes, at: int, path: Path, key: str, *, compact_if_unclear: bool
-) -> tuple[KaldiLattice, int]:
+def _read_at(content: _Bytes, at: int, path: Path, key: str, *, compact_if_unclear: bool) -> tuple[KaldiLattice, int]:
     try:
         if at >= len(content):
-            raise Damaged("ends early", len(content))
+            raise DamagedError("ends early", len(content))
         if content[at : at + 1].isspace():
             lines, end = _text_lines(content, at)
             return parse_lattice(lines, compact_if_unclear=compact_if_unclear), end
         return decode_lattice(_as_array(content), at)
-    except Damaged as damage:
+    except DamagedError as damage:
         raise WfstAsrError(
             f"{path}: the lattice of '{key}' {damage.problem} (at byte {damage.at}); make or fetch the archive again"
         ) from damage
@@ -202,13 +199,13 @@ def _text_lines(content: _Bytes, at: int) -> tuple[list[tuple[int, bytes]], int]
     """Return the lines of a text lattice, each with its byte, and the byte behind the empty line that ends it."""
     begin = content.find(b"\n", at)
     if begin < 0 or bytes(content[at:begin]).strip():
-        raise Damaged("ends early" if begin < 0 else "does not begin on a line of its own", at)
+        raise DamagedError("ends early" if begin < 0 else "does not begin on a line of its own", at)
     place = begin + 1
-    lines = []
+    lines: list[tuple[int, bytes]] = []
     while True:
         end = content.find(b"\n", place)
         if end < 0:
-            raise Damaged("ends early: there is no empty line behind it", len(content))
+            raise DamagedError("ends early: there is no empty line behind it", len(content))
         line = bytes(content[place:end])
         if not line.strip():
             return lines, end + 1

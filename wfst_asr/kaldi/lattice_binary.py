@@ -27,7 +27,7 @@ _OEPSILONS, _NO_OEPSILONS = 0x4000000, 0x8000000
 _WEIGHTED, _UNWEIGHTED = 0x100000000, 0x200000000
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """A lattice that cannot be read: what is wrong, and at which byte."""
 
     def __init__(self, problem: str, at: int) -> None:
@@ -40,18 +40,18 @@ def decode_lattice(data: NDArray[np.uint8], at: int) -> tuple[KaldiLattice, int]
     """Read the lattice at byte `at` of a file; return it and the byte behind it.
 
     Raises:
-        Damaged: it ends early, is another kind of FST, or its sizes make no sense.
+        DamagedError: it ends early, is another kind of FST, or its sizes make no sense.
     """
     from wfst_asr.kaldi import _lattice_kernels as kernels
 
     compact, start, num_states, body = _header(data, at)
     if num_states < 0 or num_states * (20 if compact else 16) > len(data) - body:
         if num_states < 0:
-            raise Damaged(f"announces {num_states} states", body - 16)
-        raise Damaged("ends early", len(data))
+            raise DamagedError(f"announces {num_states} states", body - 16)
+        raise DamagedError("ends early", len(data))
     status, end, *sizes = kernels.scan(data, body, num_states, compact)
     if status != kernels.WHOLE:
-        raise Damaged("ends early" if status == kernels.ENDS_EARLY else "has a size that makes no sense", int(end))
+        raise DamagedError("ends early" if status == kernels.ENDS_EARLY else "has a size that makes no sense", int(end))
     raw = blank(compact, start, num_states, (int(sizes[0]), int(sizes[1]), int(sizes[2])))
     words = np.frombuffer(data[body:end].tobytes(), dtype="<i4")
     kernels.decode(words, words.view(np.float32), compact, *_columns(raw))
@@ -77,32 +77,34 @@ def _header(data: NDArray[np.uint8], at: int) -> tuple[bool, int, int, int]:
     """Return whether the lattice is compact, its start, its number of states and the byte of its first state."""
     head = data[at : at + 1024].tobytes()
     if not head.startswith(MAGIC):
-        raise Damaged("ends early" if len(head) < len(MAGIC) else "is no lattice, binary or text", at)
+        raise DamagedError("ends early" if len(head) < len(MAGIC) else "is no lattice, binary or text", at)
     place, names = len(MAGIC), []
     for _ in range(2):
         length = int.from_bytes(head[place : place + 4], "little", signed=True)
         if len(head) < place + 4 or (0 <= length <= 64 and len(head) < place + 4 + length):
-            raise Damaged("ends early", at + len(head))
+            raise DamagedError("ends early", at + len(head))
         if not 0 <= length <= 64:
-            raise Damaged("has no FST header that makes sense", at + place)
+            raise DamagedError("has no FST header that makes sense", at + place)
         names.append(head[place + 4 : place + 4 + length])
         place += 4 + length
     if names[0] != b"vector":
-        raise Damaged(f"is a {_quoted(names[0])} FST; expected a 'vector' FST", at)
+        raise DamagedError(f"is a {_quoted(names[0])} FST; expected a 'vector' FST", at)
     if names[1] not in (_LATTICE, _COMPACT):
-        raise Damaged(
+        raise DamagedError(
             f"has the arc type {_quoted(names[1])}; expected 'lattice4' or 'compactlattice44' (Kaldi's lattice-copy "
             "writes them)",
             at,
         )
     if len(head) < place + _TAIL.size:
-        raise Damaged("ends early", at + len(head))
+        raise DamagedError("ends early", at + len(head))
     version, flags, _, start, num_states, _ = _TAIL.unpack_from(head, place)
     if version != _VERSION or flags & 0x3:
         problem = f"version {version}" if version != _VERSION else "symbol tables inside"
-        raise Damaged(f"has {problem}; expected a vector FST of version {_VERSION} without symbol tables", at + place)
+        raise DamagedError(
+            f"has {problem}; expected a vector FST of version {_VERSION} without symbol tables", at + place
+        )
     if not -1 <= start < max(num_states, 0):
-        raise Damaged(f"has the start state {start}, but {num_states} states", at + place + 16)
+        raise DamagedError(f"has the start state {start}, but {num_states} states", at + place + 16)
     return names[1] == _COMPACT, start, num_states, at + place + _TAIL.size
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.kaldi.lattice_binary import Damaged
+from wfst_asr.kaldi.lattice_binary import DamagedError
 from wfst_asr.kaldi.lattice_record import KaldiLattice, blank
 
 _Weight = tuple[float, float, list[int]]
@@ -23,7 +23,7 @@ def parse_lattice(lines: Iterable[tuple[int, bytes]], *, compact_if_unclear: boo
     Lattice; without arcs, the weights tell by a third part.
 
     Raises:
-        Damaged: a line is none of an arc or of a final state.
+        DamagedError: a line is none of an arc or of a final state.
     """
     sources: list[int] = []
     arcs: list[tuple[int, int, int, _Weight]] = []
@@ -50,10 +50,10 @@ def parse_lattice(lines: Iterable[tuple[int, bytes]], *, compact_if_unclear: boo
             sources.append(state)
         except (ValueError, IndexError):
             shown = line[:60].decode("utf-8", errors="replace").strip()
-            raise Damaged(f"has the line {ascii(shown)}, which is no arc and no final state of its kind", at) from None
+            raise DamagedError(f"has the line {shown!a}, which is no arc and no final state of its kind", at) from None
     num_states = 1 + max([*sources, *(a[0] for a in arcs), *finals], default=-1)
     if num_states > 10 * (len(arcs) + len(finals) + 1):
-        raise Damaged(f"has {num_states} states on {len(arcs) + len(finals)} lines", at)
+        raise DamagedError(f"has {num_states} states on {len(arcs) + len(finals)} lines", at)
     order = np.argsort(np.array(sources, dtype=np.int64), kind="stable")
     arcs = [arcs[i] for i in order]
     final_of = [finals.get(s, (np.inf, np.inf, [])) for s in range(num_states)]
