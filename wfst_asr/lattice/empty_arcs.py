@@ -99,9 +99,11 @@ def without_empty_arcs(made: ArcList, like: CompactLattice) -> CompactLattice:
     states = [state for state in rank if state in kept]
     number = {state: i for i, state in enumerate(states)}
     rows = [
-        (i, number[target], word, labels, cost)
+        (i, target, word, labels, cost)
         for i, state in enumerate(states)
-        for (target, word, labels), cost in sorted(leaving[state].items(), key=lambda item: (item[0][1], item[0]))
+        for word, target, labels, cost in sorted(
+            (word, number[target], labels, cost) for (target, word, labels), cost in leaving[state].items()
+        )
     ]
     sizes = np.array([len(row[3]) // 4 for row in rows], dtype=np.int64)
     ends = [final[state] for state in states]

@@ -70,8 +70,9 @@ def align_lexicon(
 ) -> CompactLattice:
     """`align_words` for phones of any kind: words are told apart by their pronunciations.
 
-    Where phones can be divided into words in several ways, each path gets one division: words come before silences, and
-    longer pronunciations before shorter ones.  A word may have an empty pronunciation; its arc has no frames.
+    Where phones can be divided into words in several ways, each path gets one division: of what is not decided yet by
+    what follows, words come before silences, and longer pronunciations before shorter ones.  A word may have an empty
+    pronunciation; its arc has no frames.
 
     Args:
         lattice: determinized, or any other.

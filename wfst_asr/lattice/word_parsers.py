@@ -138,8 +138,9 @@ class LexiconParser:
         self._silences = tuple(
             sorted({v for v in pronunciations.get(0, ()) if v}, key=lambda variant: (-len(variant), variant))
         )
-        every = {variant for word in words for variant in self._variants[word] if word} | set(self._silences)
-        self._whole = frozenset(every)
+        self._words = frozenset(variant for word in words for variant in self._variants[word] if word)
+        every = self._words | set(self._silences)
+        self._whole = every - {()}
         self._beginnings = frozenset(variant[:length] for variant in every for length in range(1, len(variant)))
         self._longest = max((len(variant) for variant in every), default=0)
         self._viable = cache(self._is_viable)
@@ -179,7 +180,7 @@ class LexiconParser:
                 if number < len(words):
                     options += [(0, variant) for variant in self._variants[words[number]]]
                 elif at < count:
-                    goes_on = self._viable(phones[at:])
+                    goes_on = self._may_be_words(phones[at:])
                 for kind, variant in options:
                     part = phones[at : at + len(variant)]
                     if part != variant:
@@ -193,6 +194,12 @@ class LexiconParser:
                 if goes_on:
                     alive.append((at, number))
         return reached, alive
+
+    def _may_be_words(self, phones: tuple[int, ...]) -> bool:
+        """Tell whether phones may begin with a word, whichever."""
+        return phones in self._beginnings or any(
+            phones[:length] in self._words and self._viable(phones[length:]) for length in range(1, len(phones) + 1)
+        )
 
     def _is_viable(self, phones: tuple[int, ...]) -> bool:
         """Tell whether words, whichever, and silences may begin with these phones."""
