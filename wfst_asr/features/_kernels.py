@@ -16,16 +16,15 @@ from wfst_asr.features.sphinx_noise import (
 
 
 @njit(cache=True, nogil=True)
-def remove_noise_kernel(energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`sphinx_noise.remove_noise`, compiled: energies (T, filters) float64 -> (T, filters)."""
+def remove_noise_kernel(energies: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`sphinx_noise.remove_noise`, compiled: energies (T, filters) float64 -> (T, filters).
+
+    `state` is what `sphinx_noise.noise_state` makes of the first frame; it is brought to the last, so that the frames
+    may come in pieces.
+    """
     frames, filters = energies.shape
     cleaned = np.empty_like(energies)
-    if frames == 0:
-        return cleaned
-    power = energies[0].copy()
-    noise = energies[0] / MAX_GAIN
-    floor = energies[0] / MAX_GAIN
-    peak = np.zeros(filters)
+    power, noise, floor, peak = state[0], state[1], state[2], state[3]
     gain = np.empty(filters)
     for frame in range(frames):
         for i in range(filters):

@@ -91,19 +91,27 @@ def sliding_cmvn(
     min_window: int = 100,
     center: bool = False,
     norm_vars: bool = False,
+    prior: NDArray[np.float64] | None = None,
+    prior_frames: float = 200.0,
 ) -> NDArray[np.float32]:
     """Normalise each frame by the statistics of a window around it or before it.
 
     Not centred, the window is this frame and the `window` before it, and at the start the first `min_window` frames
     even where they are still to come; centred, `window` frames, shifted to stay inside the recording (Kaldi's
-    apply-cmvn-sliding).
+    apply-cmvn-sliding).  With a prior nothing is still to come: while the window is not full, statistics known before
+    are worth up to `prior_frames` of what it lacks (Kaldi's `OnlineCmvn`).
 
     Args:
         features: (T, D).
         window: frames.
-        min_window: least frames at the start, where not centred.
+        min_window: least frames at the start, where not centred and without a prior.
         center: window around the frame.
         norm_vars: normalise variances too.
+        prior: statistics (2, D + 1) of other sound, of `cmvn_stats`; only where not centred.
+        prior_frames: see above.
+
+    Raises:
+        WfstAsrError: an argument out of range, or statistics of another dimension.
 
     >>> sliding_cmvn(np.arange(4.0, dtype=np.float32)[:, None], window=2, min_window=1).T
     array([[0. , 0.5, 1. , 1. ]], dtype=float32)
@@ -112,6 +120,10 @@ def sliding_cmvn(
         raise WfstAsrError(f"features have shape {features.shape}; expected (frames, dimensions)")
     if window < 1 or min_window < 1:
         raise WfstAsrError(f"window is {window} and min_window {min_window}; expected at least 1")
+    if prior is not None:
+        check_prior(prior, features.shape[1], prior_frames)
+        if center:
+            raise WfstAsrError("a centred window takes no prior statistics; leave out one of the two")
     frames = len(features)
     here = np.arange(frames)
     if center:
@@ -122,20 +134,64 @@ def sliding_cmvn(
         last = here + 1
     if center:
         last = last + np.maximum(-first, 0)
-    else:
+    elif prior is None:
         last = np.maximum(last, min_window)
     first = np.maximum(first, 0)
     beyond = np.maximum(last - frames, 0)
     last = last - beyond
     first = np.maximum(first - beyond, 0)
-    sums = np.zeros((2, frames + 1, features.shape[1]))
     wide = features.astype(np.float64)
-    np.cumsum(wide, axis=0, out=sums[0, 1:])
-    np.cumsum(wide**2, axis=0, out=sums[1, 1:])
-    count = (last - first)[:, None]
-    mean = (sums[0, last] - sums[0, first]) / count
-    normalised = wide - mean
+    sums = running_sums(wide)
+    return normalised_by(
+        wide,
+        sums[last] - sums[first],
+        (last - first).astype(np.float64),
+        window=window,
+        norm_vars=norm_vars,
+        prior=prior,
+        prior_frames=prior_frames,
+    )
+
+
+def check_prior(prior: NDArray[np.float64], dim: int, prior_frames: float) -> None:
+    """Refuse prior statistics that do not fit features of `dim` dimensions."""
+    if prior.shape != (2, dim + 1) or not prior[0, -1] > 0:
+        raise WfstAsrError(
+            f"the prior statistics have shape {prior.shape}; expected {(2, dim + 1)}, of at least one frame"
+        )
+    if not prior_frames >= 0:
+        raise WfstAsrError(f"prior_frames is {prior_frames}; expected 0 or more")
+
+
+def running_sums(features: NDArray[np.float64], before: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Return (T + 1, 2, D) the sums of the frames (and of their squares) before each, on top of those `before`."""
+    frames, dim = features.shape
+    sums = np.empty((frames + 1, 2, dim))
+    sums[0] = 0.0 if before is None else before
+    sums[1:, 0] = features
+    np.square(features, out=sums[1:, 1])
+    return np.asarray(np.cumsum(sums, axis=0, out=sums))
+
+
+def normalised_by(
+    features: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    count: NDArray[np.float64],
+    *,
+    window: int,
+    norm_vars: bool,
+    prior: NDArray[np.float64] | None,
+    prior_frames: float,
+) -> NDArray[np.float32]:
+    """Normalise each frame by its own statistics: sums (T, 2, D) of count (T,) frames, and the prior's."""
+    if prior is not None:
+        share = np.clip(window - count, 0.0, min(prior_frames, float(prior[0, -1]))) / prior[0, -1]
+        sums = sums + share[:, None, None] * prior[:, :-1]
+        count = count + share * prior[0, -1]
+    divisor = count[:, None]
+    mean = sums[:, 0] / divisor
+    normalised = features - mean
     if norm_vars:
-        variance = (sums[1, last] - sums[1, first]) / count - mean**2
-        normalised = np.where(count == 1, 0.0, normalised / np.sqrt(np.maximum(variance, _SLIDING_VARIANCE_FLOOR)))
+        variance = sums[:, 1] / divisor - mean**2
+        normalised = np.where(divisor == 1, 0.0, normalised / np.sqrt(np.maximum(variance, _SLIDING_VARIANCE_FLOOR)))
     return np.asarray(normalised, dtype=np.float32)

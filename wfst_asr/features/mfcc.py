@@ -63,8 +63,18 @@ def mfcc(
     (98, 13)
     """
     options = options or MfccOptions()
-    filters = mel_filters(options.mel, options.frames)
-    transform = cepstral_matrix(options)
+    return mfcc_through(samples, options, mel_filters(options.mel, options.frames), cepstral_matrix(options), rng=rng)
+
+
+def mfcc_through(
+    samples: NDArray[np.float32],
+    options: MfccOptions,
+    filters: NDArray[np.float64],
+    transform: NDArray[np.float64],
+    *,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.float32]:
+    """`mfcc` with filters of `mel_filters` and a transform of `cepstral_matrix` made before, for many pieces."""
     result = np.empty((num_frames(len(samples), options.frames), options.num_ceps), dtype=np.float32)
     for chunk in windowed_frames(samples, options.frames, rng=rng):
         energies = mel_energies(chunk, filters, options.mel, options.frames)

@@ -83,14 +83,18 @@ class FeaturePipeline:
         Raises:
             WfstAsrError: a matrix of another shape.
         """
-        features = apply_cmvn(raw, stats, norm_vars=self.norm_vars)
+        features = self.dynamic(apply_cmvn(raw, stats, norm_vars=self.norm_vars))
+        return features if fmllr is None else affine(features, fmllr)
+
+    def dynamic(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Make features of cepstra (T, num_ceps) that are normalised already: differences or neighbours, and matrix."""
+        features = normalised
         if self.delta_order:
             features = add_deltas(features, order=self.delta_order)
         if any(self.splice):
             features = splice(features, left=self.splice[0], right=self.splice[1])
-        for matrix in (self.matrix, fmllr):
-            if matrix is not None:
-                features = affine(features, matrix)
+        if self.matrix is not None:
+            features = affine(features, self.matrix)
         return np.ascontiguousarray(features, dtype=np.float32)
 
     def with_matrix(self, matrix: NDArray[np.float64] | None) -> "FeaturePipeline":

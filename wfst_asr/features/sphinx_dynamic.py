@@ -9,7 +9,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.sphinx_options import SphinxFeatureOptions
 
 _LIVE_WINDOW = 500  # frames that a live mean is worth after an update
-_LIVE_LIMIT = 800  # frames after which it is updated to that
+LIVE_LIMIT = 800  # frames after which it is updated to that
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class LiveMean:
         loud = cepstra[cepstra[:, 0] >= 0]
         total = self.total + loud.sum(axis=0, dtype=np.float64)
         frames = self.num_frames + len(loud)
-        if frames > _LIVE_LIMIT:
+        if frames > LIVE_LIMIT:
             total, frames = total * (_LIVE_WINDOW / frames), _LIVE_WINDOW
         return LiveMean(total, frames)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.products import product
+from wfst_asr.features.sphinx_noise import noise_state
 from wfst_asr.features.sphinx_options import SphinxFeatureOptions
 
 LOG_FLOOR = 1e-4
@@ -63,7 +64,7 @@ def sphinx_log_energies(
     if options.remove_noise:
         from wfst_asr.features._kernels import remove_noise_kernel
 
-        energies = remove_noise_kernel(energies)
+        energies = remove_noise_kernel(energies, noise_state(energies))
     energies += LOG_FLOOR
     logs: NDArray[np.float64] = np.log(energies, out=energies)
     return logs
@@ -86,18 +87,40 @@ def _mel_energies(
     for first in range(0, frames, _CHUNK_FRAMES):
         last = min(first + _CHUNK_FRAMES, frames)
         start, stop = first * shift, (last - 1) * shift + length
-        piece = np.zeros(stop - start + 1)  # the sample before the first frame comes along for the pre-emphasis
-        have = samples[max(start - 1, 0) : stop]
-        offset = int(start == 0)
-        piece[offset : offset + len(have)] = have
-        emphasised = piece[1:] - np.float32(options.alpha) * piece[:-1]
-        emphasised[max(len(samples) - start, 0) :] = 0.0
-        windows = np.lib.stride_tricks.sliding_window_view(emphasised, length)[::shift]
-        if options.remove_dc:
-            windows = windows - windows.mean(axis=1, keepdims=True)
-        spectrum = np.fft.rfft(windows * window, options.fft_size)
-        energies[first:last] = product(spectrum.real**2 + spectrum.imag**2, filters)
+        # the sample before the first frame comes along for the pre-emphasis
+        piece = samples[start - 1 : stop] if start else np.concatenate([np.zeros(1, samples.dtype), samples[:stop]])
+        energies[first:last] = frame_energies(piece, last - first, options, window, filters)
     return energies
+
+
+def frame_energies(
+    piece: NDArray[np.float32],
+    frames: int,
+    options: SphinxFeatureOptions,
+    window: NDArray[np.float64],
+    filters: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mel energies (frames, nfilt) of successive frames, before noise removal.
+
+    Args:
+        piece: the sample before the first frame (0 at the beginning of the recording) and those from there on; what
+            lacks to the end of the last frame is taken as zeros.
+        frames: how many.
+        options: those of the model.
+        window: (frame_length,).
+        filters: of `mel_filters`.
+    """
+    shift, length = options.frame_shift, options.frame_length
+    padded = np.zeros((frames - 1) * shift + length + 1)
+    have = piece[: len(padded)]
+    padded[: len(have)] = have
+    emphasised = padded[1:] - np.float32(options.alpha) * padded[:-1]
+    emphasised[max(len(have) - 1, 0) :] = 0.0
+    windows = np.lib.stride_tricks.sliding_window_view(emphasised, length)[::shift]
+    if options.remove_dc:
+        windows = windows - windows.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(windows * window, options.fft_size)
+    return product(spectrum.real**2 + spectrum.imag**2, filters)
 
 
 def mel_filters(options: SphinxFeatureOptions) -> NDArray[np.float64]:

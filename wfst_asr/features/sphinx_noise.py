@@ -58,6 +58,12 @@ def remove_noise(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     return cleaned
 
 
+def noise_state(energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the filters remember (4, filters) before the first of the frames: power, noise, floor, peak."""
+    first = energies[0] if len(energies) else np.zeros(energies.shape[1])
+    return np.stack([first, first / MAX_GAIN, first / MAX_GAIN, np.zeros(len(first))])
+
+
 def _lower_envelope(envelope: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     memory = np.where(values >= envelope, RISE_MEMORY, FALL_MEMORY)
     return memory * envelope + (1 - memory) * values
