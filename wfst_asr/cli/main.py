@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": ("wfst_asr.cli.demo", "demo", "Recognise English speech end to end."),
     "features": ("wfst_asr.cli.features", "features", "Compute features of recordings."),
     "graph": ("wfst_asr.cli.graph", "graph", "Compile and inspect HCLG graphs."),
+    "lattice": ("wfst_asr.cli.lattice", "lattice", "Copy, prune, rescore and search lattices."),
     "lang": ("wfst_asr.cli.lang", "lang", "Make the lexicon directory: symbols, topology, L."),
     "lm": ("wfst_asr.cli.lm", "lm", "Train, prune, mix, test and compile language models."),
     "score": ("wfst_asr.cli.score", "score", "Word and character error rates of a hypothesis."),

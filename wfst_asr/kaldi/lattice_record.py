@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.lattice.assemble import arrange, taken_strings
+from wfst_asr.lattice.assemble import arrange
 from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.compact_pruning import take_strings
 from wfst_asr.lattice.lattice import Lattice
 
 
@@ -133,8 +134,8 @@ def lattice_of(raw: KaldiLattice, *, acoustic_scale: float = 1.0) -> Lattice | C
             final_cost=final[:, 0].copy(),
             acoustic_scale=acoustic_scale,
         )
-    first_label, labels = taken_strings(raw.first_label, raw.labels, kept.arcs)
-    first_final_label, final_labels = taken_strings(raw.first_final_label, raw.final_labels, kept.states)
+    first_label, labels = take_strings(raw.first_label, raw.labels, kept.arcs)
+    first_final_label, final_labels = take_strings(raw.first_final_label, raw.final_labels, kept.states)
     return CompactLattice(
         frame=kept.frame,
         first_arc=kept.first_arc,

@@ -1,14 +1,13 @@
 """Lattices from arcs in any order: topologically sorted, with frames, without what is on no path."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
-
-_Number = TypeVar("_Number", bound=np.generic)
+from wfst_asr.lattice.compact_pruning import offsets, take_strings
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Arrangement:
     """
 
     states: NDArray[np.int32]
-    arcs: NDArray[np.int64]
+    arcs: NDArray[np.int32]
     frame: NDArray[np.int32]
     first_arc: NDArray[np.int64]
     nextstate: NDArray[np.int32]
@@ -83,40 +82,14 @@ def arrange(
         states = states[np.argsort(frame[states], kind="stable")]
     number = np.full(len(is_final), -1, dtype=np.int32)
     number[states] = np.arange(len(states), dtype=np.int32)
-    arcs = concatenated_ranges(first_arc[states], first_arc[states + 1])
-    source = np.repeat(np.arange(len(states)), first_arc[states + 1] - first_arc[states])
+    first, arcs = take_strings(first_arc, np.arange(len(nextstate), dtype=np.int32), states)
+    source = np.repeat(np.arange(len(states)), np.diff(first))
     keep = number[nextstate[arcs]] >= 0
-    arcs, source = arcs[keep], source[keep]
-    first = np.zeros(len(states) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=len(states)), out=first[1:])
+    arcs = arcs[keep]
+    first = offsets(np.bincount(source[keep], minlength=len(states)))
     return Arrangement(states, arcs, frame[states], first, number[nextstate[arcs]])
 
 
 def _nothing() -> Arrangement:
     none = np.zeros(0, dtype=np.int32)
-    return Arrangement(none, np.zeros(0, dtype=np.int64), none, np.zeros(1, dtype=np.int64), none)
-
-
-def concatenated_ranges(begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return begin[0] .. end[0] - 1, begin[1] .. end[1] - 1 and so on, in one array.
-
-    >>> concatenated_ranges(np.array([5, 0]), np.array([7, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    length = end - begin
-    before = np.cumsum(length) - length
-    return np.repeat(begin - before, length) + np.arange(int(length.sum()), dtype=np.int64)
-
-
-def taken_strings(
-    first: NDArray[np.int64], values: NDArray[_Number], items: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.int64], NDArray[_Number]]:
-    """Take the strings `values[first[i] : first[i + 1]]` of some items; an item of -1 has none.
-
-    >>> taken_strings(np.array([0, 2, 3]), np.array([7, 8, 9]), np.array([1, -1, 0]))
-    (array([0, 1, 1, 3]), array([9, 7, 8]))
-    """
-    begin, end = first[items], np.where(items < 0, first[items], first[items + 1])
-    taken = np.zeros(len(items) + 1, dtype=np.int64)
-    np.cumsum(end - begin, out=taken[1:])
-    return taken, values[concatenated_ranges(begin, end)]
+    return Arrangement(none, none, none, np.zeros(1, dtype=np.int64), none)

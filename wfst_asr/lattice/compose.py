@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
-from wfst_asr.lattice.assemble import Arrangement, arrange, taken_strings
+from wfst_asr.lattice.assemble import Arrangement, arrange
 from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.compact_pruning import take_strings
 from wfst_asr.lattice.lattice import Lattice
 from wfst_asr.lattice.word_fst import WordFst, word_fst
 
-AnyLattice = TypeVar("AnyLattice", Lattice, CompactLattice)
+AnyLattice = TypeVar("AnyLattice", bound=Lattice | CompactLattice)
 
 
 def compose(
@@ -87,9 +88,9 @@ def compose(
             f"{max_arcs} arcs; prune the lattice first"
         )
     pairs = _Pairs(state, end_cost, first_arc, nextstate, arc, word, cost)
-    if isinstance(lattice, Lattice):
-        return _composed_lattice(lattice, pairs, weight)
-    return _composed_compact(lattice, pairs, weight)
+    made: Any = _composed_lattice if isinstance(lattice, Lattice) else _composed_compact
+    result: AnyLattice = made(lattice, pairs, weight)
+    return result
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class _Pairs:
     def arrange(
         self, consumed: NDArray[Any], end_consumed: NDArray[Any] | None, *, in_time_order: bool
     ) -> tuple[Arrangement, "_Pairs"]:
-        """Return the order of the pairs on a path, and the columns in this order; `consumed` is of the lattice's arcs."""
+        """Return the order of the pairs on a path, and the columns in this order; `consumed` is by lattice arc."""
         frames = np.zeros(len(self.arc), dtype=np.int32)
         frames[self.arc >= 0] = consumed[self.arc[self.arc >= 0]]
         try:
@@ -121,9 +122,16 @@ class _Pairs:
             )
         except WfstAsrError as error:
             raise WfstAsrError("the FST to compose with has a cycle of epsilons; remove its epsilons first") from error
-        by_state = (self.state[kept.states], self.end_cost[kept.states])
-        by_arc = (self.arc[kept.arcs], self.word[kept.arcs], self.cost[kept.arcs])
-        return kept, _Pairs(*by_state, kept.first_arc, kept.nextstate, *by_arc)
+        ordered = _Pairs(
+            state=self.state[kept.states],
+            end_cost=self.end_cost[kept.states],
+            first_arc=kept.first_arc,
+            nextstate=kept.nextstate,
+            arc=self.arc[kept.arcs],
+            word=self.word[kept.arcs],
+            cost=self.cost[kept.arcs],
+        )
+        return kept, ordered
 
     def costs(
         self, lattice: Lattice | CompactLattice, weight: float
@@ -162,9 +170,9 @@ def _composed_compact(lattice: CompactLattice, pairs: _Pairs, weight: float) -> 
     kept, pairs = pairs.arrange(np.diff(lattice.first_label), np.diff(lattice.first_final_label), in_time_order=False)
     graph_cost, acoustic_cost, final_cost = pairs.costs(lattice, weight)
     ends = pairs.end_cost < np.inf
-    first_label, labels = taken_strings(lattice.first_label, lattice.labels, pairs.arc)
+    first_label, labels = _strings(lattice.first_label, lattice.labels, pairs.arc)
     end_state = np.where(ends, pairs.state, -1)
-    first_final_label, final_labels = taken_strings(lattice.first_final_label, lattice.final_labels, end_state)
+    first_final_label, final_labels = _strings(lattice.first_final_label, lattice.final_labels, end_state)
     return replace(
         lattice,
         frame=kept.frame,
@@ -180,3 +188,10 @@ def _composed_compact(lattice: CompactLattice, pairs: _Pairs, weight: float) -> 
         first_final_label=first_final_label,
         final_labels=final_labels,
     )
+
+
+def _strings(
+    first: NDArray[np.int64], labels: NDArray[np.int32], which: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Take strings; -1 is an empty one."""
+    return take_strings(np.append(first, first[-1]), labels, which)

@@ -12,6 +12,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable
 from wfst_asr.lattice.assemble import arrange
 from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.convert import state_level
 from wfst_asr.lattice.lattice import Lattice
 
 
@@ -50,53 +51,10 @@ def label_transducer(
 
     A string of labels becomes as many arcs, the first of which has the word and the cost.
     """
-    if isinstance(lattice, Lattice):
-        table = word_acceptor(lattice, acoustic_scale=acoustic_scale, insertion_penalty=insertion_penalty)
-        table.arcs["ilabel"] = lattice.ilabel
-        return table
-    cost = lattice.arc_costs(acoustic_scale, insertion_penalty)
-    final = _final(lattice, acoustic_scale)
-    ends = np.flatnonzero(np.isfinite(final) & (np.diff(lattice.first_final_label) > 0))
-    # strings: those of the arcs, then those of the ends, which lead to a new state
-    end = lattice.num_states
-    length = np.concatenate([np.diff(lattice.first_label), np.diff(lattice.first_final_label)[ends]])
-    source = np.concatenate([lattice.source, ends])
-    target = np.concatenate([lattice.nextstate, np.full(len(ends), end)])
-    word = np.concatenate([lattice.olabel, np.zeros(len(ends), dtype=np.int32)])
-    whole = np.concatenate([cost, final[ends].astype(np.float64)])
-    keep = np.repeat(np.isin(np.arange(lattice.num_states), ends), np.diff(lattice.first_final_label))
-    labels = np.concatenate([lattice.labels, lattice.final_labels[keep]])
-
-    steps = np.maximum(length, 1)
-    first = np.cumsum(steps) - steps
-    last = first + steps - 1
-    num_arcs = int(steps.sum())
-    ilabel = np.zeros(num_arcs, dtype=np.int32)
-    has_label = np.ones(num_arcs, dtype=bool)
-    has_label[first[length == 0]] = False
-    ilabel[has_label] = labels
-    is_last = np.zeros(num_arcs, dtype=bool)
-    is_last[last] = True
-    num_states = end + int(len(ends) > 0)
-    inner = num_states + np.cumsum(~is_last) - 1
-    records = np.zeros(num_arcs, dtype=ARC_DTYPE)
-    records["ilabel"] = ilabel
-    records["olabel"][first] = word
-    records["cost"][first] = whole
-    records["nextstate"] = inner
-    records["nextstate"][last] = target
-    origin = np.concatenate([[0], inner[:-1]]) if num_arcs else inner
-    origin[first] = source
-    total = num_states + int(np.count_nonzero(~is_last))
-    order = np.argsort(origin, kind="stable")
-    first_arc = np.zeros(total + 1, dtype=np.int64)
-    np.cumsum(np.bincount(origin, minlength=total), out=first_arc[1:])
-    final_cost = np.full(total, np.inf, dtype=np.float32)
-    final_cost[: lattice.num_states] = final
-    if len(ends):
-        final_cost[ends] = np.inf
-        final_cost[end] = 0.0
-    return ArcTable(_start(lattice), first_arc, records[order], final_cost)
+    states = state_level(lattice) if isinstance(lattice, CompactLattice) else lattice
+    table = word_acceptor(states, acoustic_scale=acoustic_scale, insertion_penalty=insertion_penalty)
+    table.arcs["ilabel"] = states.ilabel
+    return table
 
 
 def word_lattice(table: ArcTable) -> CompactLattice:

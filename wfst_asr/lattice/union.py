@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.lattice.assemble import arrange, taken_strings
+from wfst_asr.lattice.assemble import arrange
 from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.compact_pruning import offsets, take_strings
 from wfst_asr.lattice.compose import AnyLattice
 from wfst_asr.lattice.lattice import Lattice
 
@@ -42,20 +43,18 @@ def union(lattices: Sequence[AnyLattice]) -> AnyLattice:
         raise WfstAsrError("a Lattice and a CompactLattice cannot be united; convert one of them")
     if len(scales) > 1:
         raise WfstAsrError(f"lattices of acoustic scales {min(scales)} and {max(scales)}; expected one scale")
-    given = [lattice for lattice in lattices if lattice.num_states]
+    given: list[AnyLattice] = [lattice for lattice in lattices if lattice.num_states]
     frames = {lattice.num_frames for lattice in given}
     if len(frames) > 1:
         raise WfstAsrError(f"lattices of {min(frames)} and {max(frames)} frames; expected those of one utterance")
     if len(given) < 2:
         return given[0] if given else first
-    offset = np.cumsum([0, *(lattice.num_states for lattice in given)])
-    arc_offset = np.cumsum([0, *(lattice.num_arcs for lattice in given)])
+    offset = offsets(np.array([lattice.num_states for lattice in given]))
     source = np.concatenate([lattice.source + offset[i] for i, lattice in enumerate(given)])
     source[np.isin(source, offset)] = 0
     nextstate = np.concatenate([lattice.nextstate + offset[i] for i, lattice in enumerate(given)]).astype(np.int32)
     order = np.argsort(source, kind="stable")
-    first_arc = np.zeros(int(offset[-1]) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=int(offset[-1])), out=first_arc[1:])
+    first_arc = offsets(np.bincount(source, minlength=int(offset[-1])))
 
     end_cost = np.concatenate([lattice.final_costs() for lattice in given])
     is_final = np.isfinite(end_cost)
@@ -70,7 +69,7 @@ def union(lattices: Sequence[AnyLattice]) -> AnyLattice:
 
     def strings(first: str, values: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         lengths = np.concatenate([np.diff(getattr(lattice, first)) for lattice in given])
-        return np.concatenate([[0], np.cumsum(lengths)]), joined(values)
+        return offsets(lengths), joined(values)
 
     compact = isinstance(first, CompactLattice)
     consumed = np.diff(strings("first_label", "labels")[0]) if compact else joined("ilabel") != 0
@@ -90,10 +89,10 @@ def union(lattices: Sequence[AnyLattice]) -> AnyLattice:
         "reached_final": all(lattice.reached_final for lattice in given),
     }
     if compact:
-        fields["first_label"], fields["labels"] = taken_strings(*strings("first_label", "labels"), arcs)
+        fields["first_label"], fields["labels"] = take_strings(*strings("first_label", "labels"), arcs)
         fields["final_acoustic_cost"] = joined("final_acoustic_cost")[ends]
         final_strings = strings("first_final_label", "final_labels")
-        fields["first_final_label"], fields["final_labels"] = taken_strings(*final_strings, ends)
+        fields["first_final_label"], fields["final_labels"] = take_strings(*final_strings, ends)
     else:
         fields["ilabel"] = joined("ilabel")[arcs]
     return replace(first, **fields)
