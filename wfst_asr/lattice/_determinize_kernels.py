@@ -1,12 +1,12 @@
-"""Kernels of pruned lattice determinization: subsets best first, strings as nodes of a tree with hashes of prefixes.
+"""Kernel of pruned lattice determinization: subsets of a raw lattice's states, the best first.
 
-A state of the result is a subset of elements (exit, cost, acoustic cost, string): an exit is a state of the raw lattice
-that words leave, or where paths end, and the string holds the labels of the frames since the subset's cut.  Cost and
-string that all elements share stand on the arc into the subset.
+A state of the result is a subset of elements (exit, cost, acoustic cost, string): an exit is a raw state that words
+leave, or where paths end; the string holds the labels of the frames since the subset's cut.  Costs are told from those
+of the subset's best element, its star; what leads to the star stands on the arcs into the subset, and so does the
+string up to the cut, which all elements share.
 
-A string is a node (parent, label, frame, hash) of a tree: one label a frame, and a hash that is the sum of what every
-frame adds, so that the hash of a string since a cut is a difference.  Strings since a cut are taken to be equal if
-their hashes of 64 bits are.
+An arc into a subset leaves so much of the beam that was not used up on the way, and only elements within that are made.
+Subsets are one state if they are equal as far as the beam of the worse of the two goes; the better one's elements stay.
 """
 
 from typing import Any
@@ -14,143 +14,115 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wfst_asr.fst._growing_kernels import grown, mixed
+from wfst_asr.fst._growing_kernels import grown
+from wfst_asr.lattice._subset_kernels import (
+    EXIT,
+    LABEL,
+    NODE,
+    PARENT,
+    ancestor,
+    close,
+    grown_rows,
+    pop,
+    push,
+    same_within,
+    spell,
+)
 
-DONE, MEMORY, STEPS = 0, 1, 2
-_KEY_STEPS = 1 << 14  # steps of a cost in the order of the heap
-_FRAME_BITS = 22
+MEMORY, STEPS = 1, 2
+_KEYS = 1 << 14  # steps of a unit of cost in the order of the heap
+_FRAMES = (1 << 22) - 1
 _COSTLIEST = 1 << 40
-_BIT = np.zeros(64, np.int64)
-for _i in range(64):
-    _BIT[((1 << _i) * 0x03F79D71B4CB0A89 & 0xFFFFFFFFFFFFFFFF) >> 58] = _i
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _label_hash(frame: Any, label: Any) -> Any:
-    return mixed((np.uint64(frame) << np.uint64(32)) + np.uint64(label) + np.uint64(0x9E3779B97F4A7C15))
+_BEGIN, _END, _CUT, _DONE, _CHAIN, _ARCS = 0, 1, 2, 3, 4, 5
+_SOURCE, _NEXT, _WORD, _FIRST, _SIBLING = 0, 1, 2, 3, 4
 
 
 @njit(cache=True, nogil=True)
-def _pushed(keys: Any, states: Any, count: int, key: int, state: int) -> tuple[Any, Any]:
-    """Put a state into a binary heap of `count` entries."""
-    keys, states = grown(keys, count + 1), grown(states, count + 1)
-    at = count
-    while at > 0 and keys[(at - 1) >> 1] > key:
-        keys[at], states[at] = keys[(at - 1) >> 1], states[(at - 1) >> 1]
-        at = (at - 1) >> 1
-    keys[at], states[at] = key, state
-    return keys, states
+def _collect(subset: Any, elements: Any, word: Any, word_cost: Any, to_end: Any, limit: float, found: Any) -> Any:
+    """Collect the word arcs that leave a subset on paths within a limit: lists of candidates by word.
 
-
-@njit(cache=True, nogil=True)
-def _pop(keys: Any, states: Any, count: int) -> int:
-    """Take the state of the lowest key out of a heap of `count` entries."""
-    lowest = states[0]
-    key, state = keys[count - 1], states[count - 1]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= count - 1:
-            break
-        if child + 1 < count - 1 and keys[child + 1] < keys[child]:
-            child += 1
-        if keys[child] >= key:
-            break
-        keys[at], states[at] = keys[child], states[child]
-        at = child
-    keys[at], states[at] = key, state
-    return int(lowest)
-
-
-@njit(cache=True, nogil=True)
-def _common_node(nodes: Any, first: int, other: int) -> tuple[int, int]:
-    """Return a node whose string is the longest common prefix of those of two nodes, and the steps taken."""
-    parent, _, frame, prefix_hash = nodes
-    steps = 0
-    while first != other:
-        if frame[first] > frame[other]:
-            first = parent[first]
-        elif frame[other] > frame[first]:
-            other = parent[other]
-        elif prefix_hash[first] == prefix_hash[other]:
-            break
-        else:
-            first, other = parent[first], parent[other]
-        steps += 1
-    return first, steps
-
-
-@njit(cache=True, nogil=True)
-def _appended(nodes: Any, count: int, parent: int, label: int) -> Any:
-    """Make node `count`: the string of `parent` and a label."""
-    n_parent, n_label, n_frame, n_hash = nodes
-    if count == n_parent.shape[0]:
-        n_parent, n_label = grown(n_parent, count + 1), grown(n_label, count + 1)
-        n_frame, n_hash = grown(n_frame, count + 1), grown(n_hash, count + 1)
-    n_parent[count], n_label[count] = parent, label
-    n_frame[count] = n_frame[parent] + 1
-    n_hash[count] = n_hash[parent] + _label_hash(n_frame[parent], label)
-    return n_parent, n_label, n_frame, n_hash
-
-
-@njit(cache=True, nogil=True)
-def _closure(
-    entries: Any, exit_cost: Any, eps: Any, eps_cost: Any, reached: Any, reached_by: Any, queue: Any, limit: float
-) -> tuple[Any, int, int]:
-    """Follow the arcs without a word from entries as long as a path to the end costs at most `limit`.
-
-    Entries are (states, costs, acoustic costs), each state once.  Fills for the states that are reached the cost and
-    acoustic cost of the best way (`reached`) and its last arc (`reached_by`, -1 - i for entry i).
-
-    Returns:
-        the states that are exits within the limit, in order, how many they are, and the steps taken.
+    Fills `found`: rows (arc, element, next candidate of the word), their costs, the first candidate of each word (-1:
+    none) and the words that have any.  Returns how many candidates and words there are.
     """
-    states, costs, acoustic = entries
-    eps_first, eps_next = eps
-    to_end, exit_to_end = exit_cost
-    bits, exits = queue
-    low, high = len(bits), -1
-    steps = 0
-    for i in range(states.shape[0]):
-        s = states[i]
-        reached[s, 0], reached[s, 1], reached_by[s] = costs[i], acoustic[i], -1 - i
-        bits[s >> 6] |= np.uint64(1) << np.uint64(s & 63)
-        low, high = min(low, s >> 6), max(high, s >> 6)
-    count = 0
-    while low <= high:
-        word = bits[low]
-        if word == 0:
-            low += 1
-            continue
-        lowest = word & (~word + np.uint64(1))
-        bits[low] = word ^ lowest
-        s = (low << 6) + _BIT[(lowest * np.uint64(0x03F79D71B4CB0A89)) >> np.uint64(58)]
-        here = reached[s, 0]
-        if here + exit_to_end[s] <= limit:
-            exits = grown(exits, count + 1)
-            exits[count] = s
+    element, element_cost = elements
+    word_first, word_next, _, word_id = word
+    candidate, candidate_cost, head, words = found
+    count, num_words = 0, 0
+    for e in range(subset[_BEGIN], subset[_END]):
+        s = element[e, EXIT]
+        for a in range(word_first[s], word_first[s + 1]):
+            cost = element_cost[e, 0] + word_cost[a, 0]
+            if cost + to_end[word_next[a]] > limit:
+                continue
+            w = word_id[a]
+            if head[w] < 0:
+                words[num_words] = w
+                num_words += 1
+            candidate[count, 0], candidate[count, 1], candidate[count, 2] = a, e, head[w]
+            candidate_cost[count] = cost
+            head[w] = count
             count += 1
-        for a in range(eps_first[s], eps_first[s + 1]):
-            steps += 1
-            d = eps_next[a]
-            cost = here + eps_cost[a, 0]
-            if cost + to_end[d] > limit:
-                continue
-            bit = np.uint64(1) << np.uint64(d & 63)
-            if bits[d >> 6] & bit == 0:
-                bits[d >> 6] |= bit
-                high = max(high, d >> 6)
-            elif reached[d, 0] <= cost:
-                continue
-            reached[d, 0], reached[d, 1], reached_by[d] = cost, reached[s, 1] + eps_cost[a, 1], a
-    return exits, count, steps
+    return count, num_words
+
+
+@njit(cache=True, nogil=True)
+def _enter(first: int, elements: Any, word: Any, word_cost: Any, found: Any, entries: Any) -> int:
+    """Make entries of the states that the candidates of a word lead to, each by its best, and return their number."""
+    element, element_cost = elements
+    _, word_next, word_label, _ = word
+    candidate, candidate_cost, _, _ = found
+    entry, entry_cost, entry_of = entries
+    count = 0
+    c = first
+    while c >= 0:
+        a = candidate[c, 0]
+        d = word_next[a]
+        i = entry_of[d]
+        if i >= count or entry[i, 0] != d:
+            i = count
+            entry_of[d] = i
+            entry[i, 0], entry_cost[i, 0] = d, np.inf
+            count += 1
+        if candidate_cost[c] <= entry_cost[i, 0]:  # the list runs backwards, and of equal ones the first is taken
+            e = candidate[c, 1]
+            entry[i, 1], entry[i, 2] = element[e, NODE], word_label[a]
+            entry_cost[i, 0], entry_cost[i, 1] = candidate_cost[c], element_cost[e, 1] + word_cost[a, 1]
+        c = candidate[c, 2]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _can_cut_earlier(subset: Any, cut: int, states: Any, arcs: Any, labels: Any, nodes: Any, node: int) -> bool:
+    """Tell whether all arcs into a subset have the labels of `node`, at the subset's cut, from frame `cut` on."""
+    arc = subset[_ARCS]
+    while arc >= 0:
+        source_cut = states[arcs[arc, _SOURCE], _CUT]
+        if source_cut > cut:
+            return False
+        at = node
+        for frame in range(subset[_CUT] - 1, cut - 1, -1):
+            if labels[arcs[arc, _FIRST] + frame - source_cut] != nodes[at, LABEL]:
+                return False
+            at = nodes[at, PARENT]
+        arc = arcs[arc, _SIBLING]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _write(labels: Any, count: int, nodes: Any, node: int, length: int) -> Any:
+    """Append the last `length` labels of a string."""
+    labels = grown(labels, count + length)
+    for i in range(count + length - 1, count - 1, -1):
+        labels[i] = nodes[node, LABEL]
+        node = nodes[node, PARENT]
+    return labels
 
 
 @njit(cache=True, nogil=True)
 def determinize(
-    frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, final: Any, exit_cost: Any, limits: Any
+    frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, final: Any, costs_to_end: Any, limits: Any
 ) -> Any:
-    """Determinize a lattice from the start, best subsets first.
+    """Run the subset construction.
 
     Args:
         frame: (S,) of the raw states.
@@ -159,336 +131,209 @@ def determinize(
         word: (S + 1,) first word arc of a state, and of each such arc nextstate, label and word, words from 0 up.
         word_cost: (W, 2) as for `eps_cost`.
         final: (S,) cost of ending.
-        exit_cost: (S,) best cost to the end, and (S,) of ways that take a word arc, or end, at once.
-        limits: beam, tolerance of costs of equal subsets, bytes and steps.
+        costs_to_end: (S,) best cost to the end, and (S,) of ways that take a word arc, or end, at once.
+        limits: beam, tolerance of costs of equal subsets, bytes, steps.
 
     Returns:
-        (status, beam, bytes, steps), states (frame, first exit, whether expanded), their final costs (cost, acoustic
-        cost), arcs (source, next, word), their costs, (first label, labels) of arcs and of ends, with ends as (state,
-        first label).
+        (which limit was met, or 0; the beam that was covered), (N, 2) cut and lowest exit of the states, arcs (source,
+        next, word, first label), (A, 2) their costs, their labels, which end with the next state's cut, (F, 2) ends
+        (state, first label), (F, 2) their costs, their labels.
     """
     eps_first, eps_next, eps_label, eps_source = eps
-    word_first, word_next, word_label, word_id = word
-    to_end, exit_to_end = exit_cost
+    to_end, exit_to_end = costs_to_end
     beam, delta, max_bytes, max_steps = limits
-    raw_states = len(frame)
-    num_words = 0
-    for a in range(len(word_id)):
-        num_words = max(num_words, word_id[a] + 1)
+    raw, num_word_arcs = len(frame), len(word_cost)
     best = to_end[0]
-    width = beam + 2.0 / _KEY_STEPS
-    # strings
-    nodes = (np.zeros(1024, np.int32), np.zeros(1024, np.int32), np.zeros(1024, np.int32), np.zeros(1024, np.uint64))
-    nodes[0][0] = -1
-    num_nodes = 1
-    # elements of the subsets: exit and string, cost and acoustic cost
-    el_exit, el_node = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    el_cost, el_acoustic = np.empty(1024), np.empty(1024)
-    num_elements = 0
-    # subsets
-    st_first = np.zeros(256, np.int64)
-    st_cut = np.zeros(256, np.int32)
-    st_cut_hash, st_hash = np.zeros(256, np.uint64), np.zeros(256, np.uint64)
-    st_forward, st_to_end = np.empty(256), np.empty(256)
-    st_done = np.zeros(256, np.uint8)
-    st_chain = np.empty(256, np.int32)
-    heads = np.full(1024, -1, np.int32)
-    num_subsets = 0
-    # the result
-    ar_source, ar_next, ar_word = np.empty(512, np.int32), np.empty(512, np.int32), np.empty(512, np.int32)
-    ar_cost, ar_acoustic = np.empty(512), np.empty(512)
-    ar_first = np.zeros(512, np.int64)
-    labels = np.empty(4096, np.int32)
-    num_arcs = 0
-    num_labels = 0
-    en_state, en_cost, en_acoustic = np.empty(64, np.int32), np.empty(64), np.empty(64)
-    en_first = np.zeros(64, np.int64)
-    end_labels = np.empty(1024, np.int32)
-    num_ends = 0
-    num_end_labels = 0
-    heap_key, heap_state = np.empty(256, np.int64), np.empty(256, np.int32)
-    heap_count = 0
-    # scratch: closure by raw state, candidates of a subset by word, entries of a word
-    reached = np.empty((raw_states, 2))
-    reached_by = np.empty(raw_states, np.int32)
-    node_of = np.empty(raw_states, np.int32)
-    node_epoch = np.full(raw_states, -1, np.int64)
-    entry_of = np.empty(raw_states, np.int32)
-    entry_epoch = np.full(raw_states, -1, np.int64)
-    bits = np.zeros((raw_states >> 6) + 1, np.uint64)
-    exits = np.empty(64, np.int32)
-    trail = np.empty(64, np.int32)
-    word_head = np.full(num_words, -1, np.int32)
-    seen_words = np.empty(64, np.int32)
-    ca_arc, ca_element, ca_next = np.empty(64, np.int32), np.empty(64, np.int64), np.empty(64, np.int32)
-    ca_cost = np.empty(64)
-    in_state, in_candidate = np.empty(64, np.int32), np.empty(64, np.int32)
-    in_cost, in_acoustic = np.empty(64), np.empty(64)
-    epoch = 0
-    steps = 0
-    used = 0
-    status = DONE
-    reached_end = False
-    source = -1  # the first round makes the start
+    width, same_width = best + beam + 8.0 / _KEYS, best + beam + 4.0 / _KEYS
+    # what grows: strings, elements, states, arcs, ends, a heap of states
+    nodes, node_hash, num_nodes = np.zeros((1024, 3), np.int32), np.zeros(1024, np.uint64), 1
+    element, element_cost, num_elements = np.zeros((1024, 2), np.int32), np.zeros((1024, 2)), 0
+    state, cut_hash, num_states = np.zeros((256, 6), np.int32), np.zeros(256, np.uint64), 0
+    forward = np.zeros(256)
+    arc, arc_cost, num_arcs = np.zeros((256, 5), np.int32), np.zeros((256, 2)), 0
+    labels, num_labels = np.zeros(4096, np.int32), 0
+    end, end_cost, num_ends = np.zeros((64, 2), np.int32), np.zeros((64, 2)), 0
+    end_labels, num_end_labels = np.zeros(1024, np.int32), 0
+    heap_key, heap_state, num_heap = np.zeros(256, np.int64), np.zeros(256, np.int32), 0
+    of_star = np.full(raw, -1, np.int32)  # the first state with a star, others by _CHAIN
+    # scratch
+    reached, reached_by, exits = np.empty((raw, 2)), np.empty(raw, np.int32), np.empty(raw, np.int32)
+    bits = np.zeros((raw >> 6) + 1, np.uint64)
+    node_of, filled, trail = np.full(raw, -1, np.int32), np.empty(raw, np.int32), np.empty(raw, np.int32)
+    candidate, candidate_cost = np.empty((num_word_arcs, 3), np.int32), np.empty(num_word_arcs)
+    num_words = 0
+    for a in range(num_word_arcs):
+        num_words = max(num_words, word[3][a] + 1)
+    head, words = np.full(num_words, -1, np.int32), np.empty(num_words + 1, np.int32)
+    found = (candidate, candidate_cost, head, words)
+    entry, entry_cost, entry_of = np.empty((raw, 3), np.int32), np.empty((raw, 2)), np.zeros(raw, np.int32)
+    status, steps, reached_end, source = 0, 0, False, -1
     while True:
-        seen = 0
-        if source < 0:
-            seen_words[0] = -1
-            seen = 1
-        else:
-            # collect the word arcs that leave the subset, by word
-            count = 0
-            end_cost = np.inf
-            end_element = -1
-            for e in range(st_first[source], st_first[source + 1]):
-                s = el_exit[e]
-                if el_cost[e] + final[s] < end_cost:
-                    end_cost, end_element = el_cost[e] + final[s], e
-                for a in range(word_first[s], word_first[s + 1]):
-                    cost = el_cost[e] + word_cost[a, 0]
-                    if to_end[word_next[a]] == np.inf:
-                        continue
-                    w = word_id[a]
-                    if word_head[w] < 0:
-                        seen_words = grown(seen_words, seen + 1)
-                        seen_words[seen] = w
-                        seen += 1
-                    if count == len(ca_arc):
-                        ca_arc, ca_element = grown(ca_arc, count + 1), grown(ca_element, count + 1)
-                        ca_next, ca_cost = grown(ca_next, count + 1), grown(ca_cost, count + 1)
-                    ca_arc[count], ca_element[count], ca_cost[count] = a, e, cost
-                    ca_next[count] = word_head[w]
-                    word_head[w] = count
-                    count += 1
-            steps += count
-            if st_forward[source] + end_cost <= best + width:
+        count = 1
+        if source >= 0:
+            here = state[source]
+            taken, count = _collect(
+                here, (element, element_cost), word, word_cost, to_end, width - forward[source], found
+            )
+            steps += taken + here[_END] - here[_BEGIN]
+            last = here[_BEGIN]
+            for e in range(here[_BEGIN], here[_END]):
+                if element_cost[e, 0] + final[element[e, EXIT]] < element_cost[last, 0] + final[element[last, EXIT]]:
+                    last = e
+            cost = element_cost[last, 0] + final[element[last, EXIT]]
+            if forward[source] + cost <= width:
                 reached_end = True
-                if num_ends == len(en_state):
-                    en_state, en_cost = grown(en_state, num_ends + 1), grown(en_cost, num_ends + 1)
-                    en_acoustic, en_first = grown(en_acoustic, num_ends + 1), grown(en_first, num_ends + 1)
-                en_state[num_ends], en_cost[num_ends] = source, end_cost
-                en_acoustic[num_ends] = el_acoustic[end_element]
-                en_first[num_ends] = num_end_labels
+                end, end_cost = grown_rows(end, num_ends + 1), grown_rows(end_cost, num_ends + 1)
+                end[num_ends, 0], end[num_ends, 1] = source, num_end_labels
+                end_cost[num_ends, 0], end_cost[num_ends, 1] = cost, element_cost[last, 1]
                 num_ends += 1
-                node = el_node[end_element]
-                length = nodes[2][node] - st_cut[source]
-                end_labels = grown(end_labels, num_end_labels + length)
-                for i in range(length - 1, -1, -1):
-                    end_labels[num_end_labels + i] = nodes[1][node]
-                    node = nodes[0][node]
+                length = frame[element[last, EXIT]] - here[_CUT]
+                end_labels = _write(end_labels, num_end_labels, nodes, element[last, NODE], length)
                 num_end_labels += length
-        for k in range(seen):
-            # the entries of a word: what its arcs lead to
-            w = seen_words[k]
-            epoch += 1
-            num_in = 0
-            lowest = np.inf
-            if w < 0:
-                in_state[0], in_cost[0], in_acoustic[0], in_candidate[0] = 0, 0.0, 0.0, -1
-                num_in = 1
-                lowest = best
+        for k in range(count):
+            limit = width
+            if source < 0:
+                entry[0, 0], entry[0, 1], entry[0, 2] = 0, 0, 0
+                entry_cost[0, 0], entry_cost[0, 1] = 0.0, 0.0
+                num_entries = 1
             else:
-                c = word_head[w]
-                word_head[w] = -1
-                while c >= 0:
-                    d = word_next[ca_arc[c]]
-                    if entry_epoch[d] != epoch:
-                        entry_epoch[d], entry_of[d] = epoch, num_in
-                        if num_in == len(in_state):
-                            in_state, in_candidate = grown(in_state, num_in + 1), grown(in_candidate, num_in + 1)
-                            in_cost, in_acoustic = grown(in_cost, num_in + 1), grown(in_acoustic, num_in + 1)
-                        in_state[num_in], in_cost[num_in], in_candidate[num_in] = d, ca_cost[c], c
-                        num_in += 1
-                    elif ca_cost[c] <= in_cost[entry_of[d]]:  # the list runs backwards: of equal ones the first is left
-                        in_cost[entry_of[d]], in_candidate[entry_of[d]] = ca_cost[c], c
-                    lowest = min(lowest, ca_cost[c] + to_end[d])
-                    c = ca_next[c]
-                if st_forward[source] + lowest > best + width:
-                    continue
-                for i in range(num_in):
-                    c = in_candidate[i]
-                    in_acoustic[i] = el_acoustic[ca_element[c]] + word_cost[ca_arc[c], 1]
-            # the exits that they lead to within the beam
-            exits, num_exits, taken = _closure(
-                (in_state[:num_in], in_cost[:num_in], in_acoustic[:num_in]),
-                exit_cost,
+                limit -= forward[source]
+                num_entries = _enter(
+                    head[words[k]], (element, element_cost), word, word_cost, found, (entry, entry_cost, entry_of)
+                )
+                head[words[k]] = -1
+            num_exits, num_reached, num_looked = close(
+                entry,
+                entry_cost,
+                num_entries,
+                costs_to_end,
                 (eps_first, eps_next),
                 eps_cost,
-                reached,
-                reached_by,
-                (bits, exits),
-                lowest + width,
+                (reached, reached_by, exits, bits),
+                limit,
             )
-            steps += taken + num_exits
-            # their strings, with the longest common prefix
+            steps += num_entries + num_looked
+            nodes, node_hash = grown_rows(nodes, num_nodes + num_reached), grown(node_hash, num_nodes + num_reached)
             low_nodes = num_nodes
-            least = 0
-            common = 0
-            el_exit, el_node = grown(el_exit, num_elements + num_exits), grown(el_node, num_elements + num_exits)
-            el_cost = grown(el_cost, num_elements + num_exits)
-            el_acoustic = grown(el_acoustic, num_elements + num_exits)
+            num_nodes, common, num_filled = spell(
+                exits[:num_exits],
+                entry,
+                reached_by,
+                eps_source,
+                eps_label,
+                (node_of, filled, trail),
+                (nodes, node_hash),
+                num_nodes,
+            )
+            steps += num_nodes - low_nodes
+            element = grown_rows(element, num_elements + num_exits)
+            element_cost = grown_rows(element_cost, num_elements + num_exits)
+            star, lowest = 0, np.inf
             for i in range(num_exits):
                 s = exits[i]
-                depth = 0
-                at = s
-                while node_epoch[at] != epoch and reached_by[at] >= 0:
-                    trail = grown(trail, depth + 1)
-                    trail[depth] = reached_by[at]
-                    depth += 1
-                    at = eps_source[reached_by[at]]
-                if node_epoch[at] != epoch:
-                    c = in_candidate[-1 - reached_by[at]]
-                    node = 0
-                    if c >= 0:
-                        node = el_node[ca_element[c]]
-                        label = word_label[ca_arc[c]]
-                        if label != 0:
-                            nodes = _appended(nodes, num_nodes, node, label)
-                            node = num_nodes
-                            num_nodes += 1
-                    node_of[at], node_epoch[at] = node, epoch
-                node = node_of[at]
-                for j in range(depth - 1, -1, -1):
-                    a = trail[j]
-                    if eps_label[a] != 0:
-                        nodes = _appended(nodes, num_nodes, node, eps_label[a])
-                        node = num_nodes
-                        num_nodes += 1
-                    node_of[eps_next[a]], node_epoch[eps_next[a]] = node, epoch
-                steps += depth
-                if w >= 0:
-                    common, taken = _common_node(nodes, node if i == 0 else common, node)
-                    steps += taken
-                e = num_elements + i
-                el_exit[e], el_node[e] = s, node
-                el_cost[e], el_acoustic[e] = reached[s, 0], reached[s, 1]
-                if reached[s, 0] < reached[exits[least], 0]:
-                    least = i
-            base_cost, base_acoustic = 0.0, 0.0
-            if w >= 0:
-                base_cost, base_acoustic = reached[exits[least], 0], reached[exits[least], 1]
-            cut_hash = nodes[3][common]
-            subset_hash = np.uint64(num_exits)
-            for e in range(num_elements, num_elements + num_exits):
-                el_cost[e] -= base_cost
-                el_acoustic[e] -= base_acoustic
-                subset_hash = mixed(
-                    subset_hash * np.uint64(0x9E3779B97F4A7C15)
-                    + np.uint64(el_exit[e])
-                    + mixed(nodes[3][el_node[e]] - cut_hash)
-                )
-            # the subset, if it is known
-            found = -1
-            subset = heads[subset_hash & np.uint64(len(heads) - 1)]
+                element[num_elements + i, EXIT], element[num_elements + i, NODE] = s, node_of[s]
+                if reached[s, 0] + exit_to_end[s] < lowest:
+                    star, lowest = s, reached[s, 0] + exit_to_end[s]
+            star_node = node_of[star]
+            for i in range(num_filled):
+                node_of[filled[i]] = -1
+            base, base_acoustic, ahead = 0.0, 0.0, 0.0
+            if source >= 0:
+                base, base_acoustic = reached[star, 0], reached[star, 1]
+                ahead = forward[source] + base
+            else:
+                common = 0
+            for i in range(num_elements, num_elements + num_exits):
+                element_cost[i, 0] = reached[element[i, EXIT], 0] - base
+                element_cost[i, 1] = reached[element[i, EXIT], 1] - base_acoustic
+            cut = nodes[common, 2]
+            # the state that this subset is, if it is known
+            subset = of_star[star]
+            replaced = False
             while subset >= 0:
-                begin = st_first[subset]
-                same = st_hash[subset] == subset_hash and st_first[subset + 1] - begin == num_exits
-                if same:
-                    for i in range(num_exits):
-                        a, b = begin + i, num_elements + i
-                        if (
-                            el_exit[a] != el_exit[b]
-                            or nodes[3][el_node[a]] - st_cut_hash[subset] != nodes[3][el_node[b]] - cut_hash
-                            or abs(el_cost[a] - el_cost[b]) > delta
-                            or abs(el_acoustic[a] - el_acoustic[b]) > delta
-                        ):
-                            same = False
-                            break
-                if same:
-                    found = subset
-                    break
-                subset = st_chain[subset]
-            forward = 0.0
-            if w >= 0:
-                forward = st_forward[source] + base_cost
-                cut = nodes[2][common]
-                length = cut - st_cut[source]
-                labels = grown(labels, num_labels + length)
-                node = common
-                for i in range(length - 1, -1, -1):
-                    labels[num_labels + i] = nodes[1][node]
-                    node = nodes[0][node]
-                if num_arcs == len(ar_source):
-                    ar_source, ar_next = grown(ar_source, num_arcs + 1), grown(ar_next, num_arcs + 1)
-                    ar_word, ar_first = grown(ar_word, num_arcs + 1), grown(ar_first, num_arcs + 1)
-                    ar_cost, ar_acoustic = grown(ar_cost, num_arcs + 1), grown(ar_acoustic, num_arcs + 1)
-                ar_source[num_arcs], ar_word[num_arcs], ar_first[num_arcs] = source, w, num_labels
-                ar_next[num_arcs] = found if found >= 0 else num_subsets
-                ar_cost[num_arcs], ar_acoustic[num_arcs] = base_cost, base_acoustic
+                known = state[subset]
+                better = ahead < forward[subset]
+                if known[_CUT] >= state[source, _CUT] and not (
+                    known[_DONE] != 0 and ahead < forward[subset] - 2.0 / _KEYS
+                ):
+                    steps += num_exits
+                    at_cut = ancestor(nodes, star_node, known[_CUT])
+                    same, more = same_within(
+                        element,
+                        element_cost,
+                        node_hash,
+                        exit_to_end,
+                        (known[_BEGIN], known[_END], cut_hash[subset]),
+                        (num_elements, num_elements + num_exits, node_hash[at_cut]),
+                        same_width - max(ahead, forward[subset]),
+                        delta,
+                    )
+                    replaced = same and more and better and known[_DONE] == 0
+                    if replaced and cut < known[_CUT]:
+                        same = _can_cut_earlier(known, cut, state, arc, labels, nodes, at_cut)
+                        replaced = same
+                    if same:
+                        break
+                subset = known[_CHAIN]
+            if subset < 0:
+                subset = num_states
+                num_states += 1
+                state, cut_hash = grown_rows(state, num_states), grown(cut_hash, num_states)
+                forward = grown(forward, num_states)
+                state[subset, _CUT], state[subset, _DONE], state[subset, _ARCS] = cut, 0, -1
+                state[subset, _CHAIN] = of_star[star]
+                of_star[star] = subset
+                forward[subset] = np.inf
+                replaced = True
+            if replaced:
+                state[subset, _BEGIN], state[subset, _END] = num_elements, num_elements + num_exits
+                state[subset, _CUT] = min(cut, state[subset, _CUT])
+                cut_hash[subset] = node_hash[ancestor(nodes, common, state[subset, _CUT])]
+                num_elements += num_exits
+            if source >= 0:
+                length = state[subset, _CUT] - state[source, _CUT]
+                labels = _write(labels, num_labels, nodes, ancestor(nodes, star_node, state[subset, _CUT]), length)
+                arc, arc_cost = grown_rows(arc, num_arcs + 1), grown_rows(arc_cost, num_arcs + 1)
+                arc[num_arcs, _SOURCE], arc[num_arcs, _NEXT], arc[num_arcs, _WORD] = source, subset, words[k]
+                arc[num_arcs, _FIRST], arc[num_arcs, _SIBLING] = num_labels, state[subset, _ARCS]
+                arc_cost[num_arcs, 0], arc_cost[num_arcs, 1] = base, base_acoustic
+                state[subset, _ARCS] = num_arcs
                 num_arcs += 1
                 num_labels += length
-            if found >= 0:
+            if not replaced:
                 num_nodes = low_nodes
-                if st_done[found] != 0 or forward >= st_forward[found]:
-                    continue
-                st_forward[found] = forward
-            else:
-                found = num_subsets
-                if found + 1 >= len(st_cut):
-                    st_first, st_cut = grown(st_first, found + 2), grown(st_cut, found + 2)
-                    st_hash, st_cut_hash = grown(st_hash, found + 2), grown(st_cut_hash, found + 2)
-                    st_forward, st_to_end = grown(st_forward, found + 2), grown(st_to_end, found + 2)
-                    st_done, st_chain = grown(st_done, found + 2), grown(st_chain, found + 2)
-                num_elements += num_exits
-                st_first[found + 1] = num_elements
-                st_cut[found], st_cut_hash[found], st_hash[found] = nodes[2][common], cut_hash, subset_hash
-                st_forward[found], st_to_end[found], st_done[found] = forward, lowest - base_cost, 0
-                num_subsets += 1
-                if num_subsets > len(heads):
-                    heads = np.full(4 * len(heads), -1, np.int32)
-                    low = 0
-                else:
-                    low = found
-                for subset in range(low, num_subsets):
-                    slot = st_hash[subset] & np.uint64(len(heads) - 1)
-                    st_chain[subset] = heads[slot]
-                    heads[slot] = subset
-            gap = min(max(0.0, forward + st_to_end[found] - best) * _KEY_STEPS, _COSTLIEST)
-            last = min(np.int64(frame[el_exit[st_first[found + 1] - 1]]), (1 << _FRAME_BITS) - 1)
-            key = (np.int64(gap) << _FRAME_BITS) + (1 << _FRAME_BITS) - 1 - last
-            heap_key, heap_state = _pushed(heap_key, heap_state, heap_count, key, found)
-            heap_count += 1
+            if ahead < forward[subset] and state[subset, _DONE] == 0:
+                forward[subset] = ahead
+                gap = np.int64(min(max(0.0, ahead - base + lowest - best) * _KEYS, _COSTLIEST))
+                key = (gap + 1) * (_FRAMES + 1) - 1 - (np.int64(frame[star]) & _FRAMES)
+                heap_key, heap_state = grown(heap_key, num_heap + 1), grown(heap_state, num_heap + 1)
+                push(heap_key, heap_state, num_heap, key, subset)
+                num_heap += 1
         if source >= 0:
-            st_done[source] = 1
-        while heap_count > 0 and st_done[heap_state[0]] != 0:
-            _pop(heap_key, heap_state, heap_count)
-            heap_count -= 1
-        if heap_count == 0:
+            state[source, _DONE] = 1
+        while num_heap > 0 and state[heap_state[0], _DONE] != 0:
+            pop(heap_key, heap_state, num_heap)
+            num_heap -= 1
+        if num_heap == 0:
             break
-        used = (
-            20 * len(nodes[0])
-            + 24 * len(el_exit)
-            + 49 * len(st_cut)
-            + 4 * len(heads)
-            + 36 * len(ar_source)
-            + 4 * len(labels)
-            + 28 * len(en_state)
-            + 4 * len(end_labels)
-            + 12 * len(heap_key)
-        )
-        if reached_end and used > max_bytes:
-            status = MEMORY
-        elif reached_end and steps > max_steps:
-            status = STEPS
-        if status != DONE:
-            beam = min(beam, max(0.0, (heap_key[0] >> _FRAME_BITS) / _KEY_STEPS - 1e-3))
+        used = 20 * len(nodes) + 24 * len(element) + 40 * len(state) + 36 * len(arc) + 4 * len(labels)
+        used += 24 * len(end) + 4 * len(end_labels) + 12 * len(heap_key)
+        if reached_end and (used > max_bytes or steps > max_steps):
+            status = MEMORY if used > max_bytes else STEPS
+            beam = min(beam, max(0.0, (heap_key[0] // (_FRAMES + 1) - 2) / _KEYS))
             break
-        source = _pop(heap_key, heap_state, heap_count)
-        heap_count -= 1
-    first_exit = np.empty(num_subsets, np.int32)
-    for subset in range(num_subsets):
-        first_exit[subset] = el_exit[st_first[subset]]
-    ar_first = grown(ar_first, num_arcs + 1)
-    ar_first[num_arcs] = num_labels
-    en_first = grown(en_first, num_ends + 1)
-    en_first[num_ends] = num_end_labels
+        source = pop(heap_key, heap_state, num_heap)
+        num_heap -= 1
+    form = np.empty((num_states, 2), np.int32)
+    for i in range(num_states):
+        form[i, 0], form[i, 1] = state[i, _CUT], element[state[i, _BEGIN], EXIT]
     return (
-        (status, beam, used, steps),
-        (st_cut[:num_subsets], first_exit),
-        (ar_source[:num_arcs], ar_next[:num_arcs], ar_word[:num_arcs]),
-        (ar_cost[:num_arcs], ar_acoustic[:num_arcs]),
-        (ar_first[: num_arcs + 1], labels[:num_labels]),
-        en_state[:num_ends],
-        (en_cost[:num_ends], en_acoustic[:num_ends]),
-        (en_first[: num_ends + 1], end_labels[:num_end_labels]),
+        (status, beam, steps),
+        form,
+        arc[:num_arcs],
+        arc_cost[:num_arcs],
+        labels[:num_labels],
+        end[:num_ends],
+        end_cost[:num_ends],
+        end_labels[:num_end_labels],
     )

@@ -79,6 +79,12 @@ def take_strings(
     >>> first.tolist(), labels.tolist()
     ([0, 3, 5], [7, 8, 9, 1, 2])
     """
-    lengths = np.diff(first)[which]
-    begins = offsets(lengths)
-    return begins, labels[np.repeat(first[:-1][which] - begins[:-1], lengths) + np.arange(begins[-1])]
+    return strings_at(first[:-1][which], np.diff(first)[which], labels)
+
+
+def strings_at(
+    begins: NDArray[Any], lengths: NDArray[Any], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the table of the strings that begin at (N,) places of `labels` and have (N,) lengths."""
+    first = offsets(lengths)
+    return first, labels[np.repeat(begins - first[:-1], lengths) + np.arange(first[-1])]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.lattice.compact_lattice import CompactLattice
-from wfst_asr.lattice.compact_pruning import offsets, prune_words, take_strings
+from wfst_asr.lattice.compact_pruning import offsets, prune_words, strings_at
 from wfst_asr.lattice.lattice import Lattice, checked_scale, prune
 
 _COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
@@ -85,7 +85,7 @@ def determinize(
     complete = beam if found[0][0] == 0 else min(beam, found[0][1])
     made = prune_words(_assembled(lattice, scale, complete, found), complete)
     if complete < beam:
-        _warn_of_limit(beam, complete, found[0], max_memory_mb, max_steps)
+        _warn_of_limit(beam, complete, found[0][0], max_memory_mb, max_steps)
     single = {name: getattr(made, name).astype(np.float32) for name in _COSTS}
     return replace(made, **single)
 
@@ -119,36 +119,42 @@ def _subsets(
 
 
 def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> CompactLattice:
-    """Put what the kernel found in order, with costs in float64: states by frame and first exit, both of which rise."""
-    _, (cut, first_exit), arcs, arc_costs, strings, ends, end_costs, end_strings, names = found
-    order = np.lexsort((first_exit, cut))
+    """Put what the kernel found in order, costs in float64: states by frame and lowest exit, both of which rise."""
+    _, form, arcs, arc_cost, labels, ends, end_cost, end_labels, names = found
+    order = np.lexsort((form[:, 1], form[:, 0]))
+    frame = form[order, 0]
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    source, ends = rank[arcs[0]], rank[ends]
-    by_source = np.lexsort((arcs[2], source))
-    first_label, labels = take_strings(*strings, by_source)
-    by_end = np.argsort(ends)
-    first_end, final_labels = take_strings(*end_strings, by_end)
+    source, nextstate, end = rank[arcs[:, 0]], rank[arcs[:, 1]], rank[ends[:, 0]]
+    by_source, by_end = np.lexsort((arcs[:, 2], source)), np.argsort(end)
+    length = frame[nextstate] - frame[source]
+    length[length < 0] = 0  # into a state that was not expanded
+    first_label, labels = strings_at(arcs[by_source, 3], length[by_source], labels)
+    end_length = np.diff(np.append(ends[:, 1], len(end_labels)))
+    _, final_labels = strings_at(ends[by_end, 1], end_length[by_end], end_labels)
     lengths = np.zeros(len(order), dtype=np.int64)
-    lengths[ends[by_end]] = np.diff(first_end)
+    lengths[end] = end_length
     final_cost, final_acoustic = np.full(len(order), np.inf), np.zeros(len(order))
-    final_cost[ends], final_acoustic[ends] = end_costs[0] - scale * end_costs[1], end_costs[1]
+    final_cost[end], final_acoustic[end] = end_cost[:, 0] - scale * end_cost[:, 1], end_cost[:, 1]
+    costs: dict[str, Any] = {
+        "graph_cost": (arc_cost[:, 0] - scale * arc_cost[:, 1])[by_source],
+        "acoustic_cost": arc_cost[by_source, 1],
+        "final_cost": final_cost,
+        "final_acoustic_cost": final_acoustic,
+    }
     return CompactLattice(
-        frame=cut[order],
+        frame=frame,
         first_arc=offsets(np.bincount(source, minlength=len(order))),
-        nextstate=rank[arcs[1]][by_source],
-        olabel=names[arcs[2][by_source]].astype(np.int32),
-        graph_cost=(arc_costs[0] - scale * arc_costs[1])[by_source],
-        acoustic_cost=arc_costs[1][by_source],
+        nextstate=nextstate[by_source],
+        olabel=names[arcs[by_source, 2]].astype(np.int32),
         first_label=first_label,
         labels=labels,
-        final_cost=final_cost,
-        final_acoustic_cost=final_acoustic,
         first_final_label=offsets(lengths),
         final_labels=final_labels,
         acoustic_scale=scale,
         lattice_beam=beam,
         reached_final=lattice.reached_final,
+        **costs,
     )
 
 
@@ -174,11 +180,10 @@ def _no_path(lattice: Lattice, scale: float, beam: float) -> CompactLattice:
     )
 
 
-def _warn_of_limit(beam: float, complete: float, told: Any, max_memory_mb: float, max_steps: int) -> None:
-    status, _, used, steps = told
-    met = f"{max_memory_mb:g} MB (max_memory_mb)" if status == 1 else f"{max_steps:,} steps (max_steps)"
+def _warn_of_limit(beam: float, complete: float, met: int, max_memory_mb: float, max_steps: int) -> None:
+    limit = f"{max_memory_mb:g} MB (max_memory_mb)" if met == 1 else f"{max_steps:,} steps (max_steps)"
     warnings.warn(
-        f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of {met}; "
+        f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of {limit}; "
         "ask for a smaller lattice_beam, or raise the limit",
         WfstAsrWarning,
         stacklevel=3,

@@ -1,0 +1,257 @@
+"""Kernels of the subsets of lattice determinization: closures over arcs without words, strings, comparison.
+
+A string is a node (parent, label, frame, hash) of a tree: one label a frame, and a hash that is the sum of what every
+frame adds, so that the hash of a string since a frame is a difference.  Strings are taken to be equal if their hashes
+of 64 bits are.  Nodes are rows of an int32 array (parent, label, frame) beside an array of hashes.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from wfst_asr.fst._growing_kernels import mixed
+
+PARENT, LABEL, FRAME = 0, 1, 2
+EXIT, NODE = 0, 1
+_DE_BRUIJN = 0x03F79D71B4CB0A89
+_BIT = np.zeros(64, np.int64)
+for _i in range(64):
+    _BIT[((1 << _i) * _DE_BRUIJN & 0xFFFFFFFFFFFFFFFF) >> 58] = _i
+
+
+@njit(cache=True, nogil=True)
+def grown_rows(array: Any, needed: int) -> Any:
+    """Return `array` (N, K), or a copy of at least twice its length if `needed` rows do not fit."""
+    if needed <= array.shape[0]:
+        return array
+    larger = np.empty((max(needed, 2 * array.shape[0]), array.shape[1]), array.dtype)
+    for i in range(array.shape[0]):
+        for k in range(array.shape[1]):
+            larger[i, k] = array[i, k]
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def push(keys: Any, states: Any, count: int, key: int, state: int) -> None:
+    """Put a state into a binary heap of `count` entries."""
+    at = count
+    while at > 0 and keys[(at - 1) >> 1] > key:
+        keys[at], states[at] = keys[(at - 1) >> 1], states[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    keys[at], states[at] = key, state
+
+
+@njit(cache=True, nogil=True)
+def pop(keys: Any, states: Any, count: int) -> Any:
+    """Take the state of the lowest key out of a heap of `count` entries."""
+    lowest = states[0]
+    key, state = keys[count - 1], states[count - 1]
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= count - 1:
+            break
+        if child + 1 < count - 1 and keys[child + 1] < keys[child]:
+            child += 1
+        if keys[child] >= key:
+            break
+        keys[at], states[at] = keys[child], states[child]
+        at = child
+    keys[at], states[at] = key, state
+    return lowest
+
+
+@njit(cache=True, nogil=True)
+def close(
+    entry: Any, entry_cost: Any, count: int, costs_to_end: Any, eps: Any, eps_cost: Any, way: Any, limit: float
+) -> tuple[int, int, int]:
+    """Follow the arcs without a word from entries as long as a path to the end costs at most `limit`.
+
+    States are taken from a set of bits in their order, which is topological.
+
+    Args:
+        entry: rows (state, ...), each state once, of which `count` are used.
+        entry_cost: rows (cost, acoustic cost).
+        count: entries.
+        costs_to_end: (S,) best cost to the end, and (S,) of ways that take a word arc, or end, at once.
+        eps: (S + 1,) first arc without word of a state, and (E,) where each leads.
+        eps_cost: (E, 2) cost and acoustic cost.
+        way: filled for the states that are reached: (S, 2) cost and acoustic cost of the best way, (S,) its last arc,
+            or -1 - i for entry i; (S,) the exits within the limit, in order; and a set of bits, empty before and after.
+        limit: on a path to the end.
+
+    Returns:
+        how many exits there are, states and arcs that were looked at.
+    """
+    to_end, exit_to_end = costs_to_end
+    eps_first, eps_next = eps
+    reached, reached_by, exits, bits = way
+    low, high = len(bits), -1
+    for i in range(count):
+        s = entry[i, 0]
+        reached[s, 0], reached[s, 1], reached_by[s] = entry_cost[i, 0], entry_cost[i, 1], -1 - i
+        bits[s >> 6] |= np.uint64(1) << np.uint64(s & 63)
+        low, high = min(low, s >> 6), max(high, s >> 6)
+    num_exits, num_states, num_arcs = 0, 0, 0
+    while low <= high:
+        word = bits[low]
+        if word == 0:
+            low += 1
+            continue
+        lowest = word & (~word + np.uint64(1))
+        bits[low] = word ^ lowest
+        s = (low << 6) + _BIT[(lowest * np.uint64(_DE_BRUIJN)) >> np.uint64(58)]
+        num_states += 1
+        here = reached[s, 0]
+        if here + exit_to_end[s] <= limit:
+            exits[num_exits] = s
+            num_exits += 1
+        begin, end = eps_first[s], eps_first[s + 1]
+        num_arcs += end - begin
+        for a in range(begin, end):
+            d = eps_next[a]
+            cost = here + eps_cost[a, 0]
+            if cost + to_end[d] > limit:
+                continue
+            bit = np.uint64(1) << np.uint64(d & 63)
+            if bits[d >> 6] & bit == 0:
+                bits[d >> 6] |= bit
+                high = max(high, d >> 6)
+            elif reached[d, 0] <= cost:
+                continue
+            reached[d, 0], reached[d, 1], reached_by[d] = cost, reached[s, 1] + eps_cost[a, 1], a
+    return num_exits, num_states, num_arcs
+
+
+@njit(cache=True, nogil=True)
+def _append(nodes: Any, node_hash: Any, count: int, parent: int, label: int) -> None:
+    """Make node `count`: the string of `parent` and a label."""
+    frame = nodes[parent, FRAME]
+    nodes[count, PARENT], nodes[count, LABEL], nodes[count, FRAME] = parent, label, frame + 1
+    key = (np.uint64(frame) << np.uint64(32)) + np.uint64(label) + np.uint64(0x9E3779B97F4A7C15)
+    node_hash[count] = node_hash[parent] + mixed(key)
+
+
+@njit(cache=True, nogil=True)
+def spell(
+    exits: Any, entry_node: Any, reached_by: Any, eps_source: Any, eps_label: Any, made: Any, strings: Any, count: int
+) -> tuple[int, int, int]:
+    """Make the strings of the best ways to exits, and find their longest common prefix.
+
+    Args:
+        exits: states whose ways are wanted.
+        entry_node: rows (state, string, label that follows) of the entries.
+        reached_by: as `close` left it.
+        eps_source: (E,) where each arc begins.
+        eps_label: (E,) labels.
+        made: (S,) strings of the states on the ways, to be filled; -1 before; (S,) the states that were filled; and
+            (S,) room for a way.
+        strings: nodes and their hashes, with room for one more for each state that was reached.
+        count: nodes so far.
+
+    Returns:
+        the number of nodes, the node of the common prefix, how many states of `made` were filled.
+    """
+    nodes, node_hash = strings
+    node_of, filled, trail = made
+    num_filled = 0
+    common = -1
+    for s in exits:
+        depth = 0
+        at = s
+        while node_of[at] < 0 and reached_by[at] >= 0:
+            trail[depth] = reached_by[at]
+            depth += 1
+            at = eps_source[reached_by[at]]
+        shared = -1  # the way from here on is that of an exit before
+        if node_of[at] < 0:
+            i = -1 - reached_by[at]
+            node = entry_node[i, 1]
+            if entry_node[i, 2] != 0:
+                _append(nodes, node_hash, count, node, entry_node[i, 2])
+                node = count
+                count += 1
+            node_of[at] = node
+            filled[num_filled] = at
+            num_filled += 1
+        else:
+            shared = node_of[at]
+        node = node_of[at]
+        for j in range(depth - 1, -1, -1):
+            a = trail[j]
+            if eps_label[a] != 0:
+                _append(nodes, node_hash, count, node, eps_label[a])
+                node = count
+                count += 1
+            at = s if j == 0 else eps_source[trail[j - 1]]
+            node_of[at] = node
+            filled[num_filled] = at
+            num_filled += 1
+        if common < 0:
+            common = node
+        elif shared < 0 or nodes[shared, FRAME] < nodes[common, FRAME]:
+            while common != node:
+                if nodes[common, FRAME] > nodes[node, FRAME]:
+                    common = nodes[common, PARENT]
+                elif nodes[node, FRAME] > nodes[common, FRAME]:
+                    node = nodes[node, PARENT]
+                elif node_hash[common] == node_hash[node]:
+                    break
+                else:
+                    common, node = nodes[common, PARENT], nodes[node, PARENT]
+    return count, common, num_filled
+
+
+@njit(cache=True, nogil=True)
+def ancestor(nodes: Any, node: int, frame: int) -> int:
+    """Return the node of a string's first `frame` labels."""
+    while nodes[node, FRAME] > frame:
+        node = nodes[node, PARENT]
+    return node
+
+
+@njit(cache=True, nogil=True)
+def same_within(
+    element: Any, element_cost: Any, node_hash: Any, exit_to_end: Any, one: Any, other: Any, limit: float, delta: float
+) -> tuple[bool, bool]:
+    """Compare two subsets by the elements from which a path to the end costs at most `limit`.
+
+    Args:
+        element: rows (exit, string), sorted by exit within a subset.
+        element_cost: rows (cost, acoustic cost).
+        node_hash: hashes of the strings.
+        exit_to_end: (S,) cost to the end from an exit.
+        one: (first element, end, hash of the string up to the frame from where strings are compared) of a subset.
+        other: the same of the other.
+        limit: on cost and cost to the end.
+        delta: by which costs of equal elements may differ.
+
+    Returns:
+        whether they are equal within the limit, and whether the other has an element, beyond it, that the one lacks.
+    """
+    i, end_i, hash_i = one
+    j, end_j, hash_j = other
+    more = False
+    while i < end_i or j < end_j:
+        exit_i = element[i, EXIT] if i < end_i else np.iinfo(np.int32).max
+        exit_j = element[j, EXIT] if j < end_j else np.iinfo(np.int32).max
+        if exit_i == exit_j:
+            if (
+                abs(element_cost[i, 0] - element_cost[j, 0]) > delta
+                or abs(element_cost[i, 1] - element_cost[j, 1]) > delta
+                or node_hash[element[i, NODE]] - hash_i != node_hash[element[j, NODE]] - hash_j
+            ) and min(element_cost[i, 0], element_cost[j, 0]) + exit_to_end[exit_i] <= limit:
+                return False, more
+            i += 1
+            j += 1
+        elif exit_i < exit_j:
+            if element_cost[i, 0] + exit_to_end[exit_i] <= limit:
+                return False, more
+            i += 1
+        else:
+            if element_cost[j, 0] + exit_to_end[exit_j] <= limit:
+                return False, more
+            more = True
+            j += 1
+    return True, more
