@@ -1,0 +1,174 @@
+"""What the commands over lattice archives share: which lattices, at which scale, with which names of words."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wfst_asr.errors import WfstAsrError
+
+if TYPE_CHECKING:
+    from wfst_asr.io.ctm import CtmWord
+    from wfst_asr.lattice.compact_lattice import CompactLattice
+
+_LM_WEIGHT = 10.0
+_FILE = click.Path(path_type=Path)
+
+Command = Callable[..., Any]
+
+
+def source_options(command: Command) -> Command:
+    """Add the argument LATTICES and the options that `LatticeSource.of_options` takes."""
+    for option in reversed(
+        (
+            click.argument("lattices", type=_FILE),
+            click.option("--words", type=_FILE, help="Symbol table (words.txt); without it words are numbers."),
+            click.option(
+                "--acoustic-scale", type=float, help=f"Factor on acoustic costs.  [default: {1 / _LM_WEIGHT}]"
+            ),
+            click.option(
+                "--lm-weight",
+                type=click.FloatRange(0, min_open=True),
+                help="The inverse of the acoustic scale, in place of it.",
+            ),
+            click.option("--insertion-penalty", default=0.0, show_default=True, help="Cost of every word."),
+            click.option(
+                "--lattice-beam",
+                default=8.0,
+                show_default=True,
+                type=click.FloatRange(0),
+                help="Of state-level lattices: the beam to which they are determinized.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+ctm_options = (
+    click.option("--ctm", type=_FILE, help="Also write words with times and confidences."),
+    click.option(
+        "--frame-shift-ms",
+        default=10.0,
+        show_default=True,
+        type=click.FloatRange(0, min_open=True),
+        help="Time from a frame to the next.",
+    ),
+    click.option("--calibration", type=_FILE, help="Calibration of confidences, made by wfst-asr lattice calibrate."),
+)
+
+
+@dataclass(frozen=True)
+class LatticeSource:
+    """Lattices of an archive.
+
+    Attributes:
+        path: archive, or list of places in archives.
+        names: of the words, by label; empty where words are numbers.
+        acoustic_scale: factor on acoustic costs.
+        insertion_penalty: cost of every word.
+        lattice_beam: of determinization.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    acoustic_scale: float
+    insertion_penalty: float
+    lattice_beam: float
+
+    @classmethod
+    def of_options(
+        cls,
+        lattices: Path,
+        words: Path | None,
+        acoustic_scale: float | None,
+        lm_weight: float | None,
+        insertion_penalty: float,
+        lattice_beam: float,
+    ) -> "LatticeSource":
+        """Take the options of `source_options`.
+
+        Raises:
+            UsageError: scale and weight both given.
+            WfstAsrError: a bad symbol table.
+        """
+        from wfst_asr.decoder.symbols import read_symbols
+
+        if lm_weight and acoustic_scale:
+            raise click.UsageError("--lm-weight is the inverse of --acoustic-scale; give one of them")
+        scale = 1 / (lm_weight or _LM_WEIGHT) if acoustic_scale is None else acoustic_scale
+        return cls(lattices, read_symbols(words) if words else (), scale, insertion_penalty, lattice_beam)
+
+    def __iter__(self) -> Iterator[tuple[str, "CompactLattice"]]:
+        """Yield (utterance-id, lattice of words)."""
+        from wfst_asr.kaldi.lattice import read_lattices
+        from wfst_asr.lattice.determinize import determinize
+        from wfst_asr.lattice.lattice import Lattice
+
+        for key, lattice in read_lattices(self.path, acoustic_scale=self.acoustic_scale):
+            yield key, determinize(lattice, lattice_beam=self.lattice_beam) if isinstance(lattice, Lattice) else lattice
+
+    def words_of(self, labels: Iterable[int]) -> list[str]:
+        """Return the names of labels.
+
+        Raises:
+            WfstAsrError: a label that the symbol table lacks.
+        """
+        if not self.names:
+            return [str(label) for label in labels]
+        try:
+            return [self.names[label] for label in labels]
+        except IndexError as error:
+            raise WfstAsrError(
+                f"{self.path}: has words beyond number {len(self.names) - 1}, the last of the symbol table; "
+                "give the words.txt of the graph that the lattices were made with"
+            ) from error
+
+    def labels_of(self, words: Sequence[str]) -> list[int]:
+        """Return the labels of words, -1 for those that there are none for."""
+        if not self.names:
+            return [int(word) if word.isdigit() else -1 for word in words]
+        return [self._labels.get(word, -1) for word in words]
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        return {name: label for label, name in enumerate(self.names)}
+
+
+def ctm_of(
+    utterance: str,
+    words: Sequence[str],
+    begins: Collection[float],
+    ends: Collection[float],
+    confidences: Collection[float],
+    frame_shift_ms: float,
+) -> "list[CtmWord]":
+    """Return the words of an utterance with their times, given in frames."""
+    from wfst_asr.io.ctm import CtmWord
+
+    return [
+        CtmWord(
+            utterance,
+            "1",
+            round(begin * frame_shift_ms / 1000, 3),
+            round((end - begin) * frame_shift_ms / 1000, 3),
+            word,
+            float(confidence),
+        )
+        for word, begin, end, confidence in zip(words, begins, ends, confidences, strict=True)
+    ]
+
+
+def write_lines(lines: Iterable[str], output: Path | None) -> None:
+    """Write lines to a file, whole or not at all, or print them as they come."""
+    from wfst_asr.atomic_files import written_aside
+
+    if output is None:
+        for line in lines:
+            click.echo(line)
+        return
+    with written_aside(output) as aside, aside.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
