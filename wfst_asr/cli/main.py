@@ -21,6 +21,7 @@ _COMMANDS = {
     "lang": ("wfst_asr.cli.lang", "lang", "Make the lexicon directory: symbols, topology, L."),
     "lm": ("wfst_asr.cli.lm", "lm", "Train, prune, mix, test and compile language models."),
     "score": ("wfst_asr.cli.score", "score", "Word and character error rates of a hypothesis."),
+    "stream": ("wfst_asr.cli.stream", "stream", "Recognise speech while it arrives."),
     "train": ("wfst_asr.cli.train", "train", "Train acoustic models, stage by stage."),
     "transcribe": ("wfst_asr.cli.transcribe", "transcribe", "Transcribe recordings of English speech."),
 }

@@ -6,8 +6,9 @@ best path, and that the utterance is so long.  Kaldi: `online2/online-endpoint.h
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +107,44 @@ class Endpoint:
         if rule.min_utterance_length > 0:
             parts.append(f"the utterance is {length:.2f} s long (at least {rule.min_utterance_length:g} s needed)")
         return f"{self.rule}: {', '.join(parts) or 'it asks for nothing'}"
+
+
+def endpoint_options(settings: Iterable[str]) -> EndpointOptions:
+    """Return Kaldi's rules with some numbers changed.
+
+    Args:
+        settings: such as "rule2.min_trailing_silence=0.7" or "rule4=off".
+
+    Raises:
+        WfstAsrError: a setting of another form.
+
+    >>> endpoint_options(["rule2.min_trailing_silence=0.7"]).rule2.min_trailing_silence
+    0.7
+    """
+    options = EndpointOptions()
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        rule, _, part = name.strip().replace("-", "_").partition(".")
+        try:
+            if rule not in dict(options.rules):
+                raise ValueError
+            if (part, value) == ("", "off"):
+                changed = EndpointRule(min_utterance_length=math.inf)
+            elif part == "must_contain_nonsilence":
+                changed = replace(getattr(options, rule), must_contain_nonsilence={"true": True, "false": False}[value])
+            elif part in ("min_trailing_silence", "max_relative_cost", "min_utterance_length"):
+                changed = replace(getattr(options, rule), **{part: float(value)})
+            else:
+                raise ValueError
+        except (ValueError, KeyError) as error:
+            raise WfstAsrError(
+                f"endpoint setting '{setting}': expected such as rule2.min_trailing_silence=0.7 or rule4=off; there "
+                "are rule1 to rule5 with must_contain_nonsilence, min_trailing_silence, max_relative_cost and "
+                "min_utterance_length"
+            ) from error
+        changes: dict[str, Any] = {rule: changed}
+        options = replace(options, **changes)
+    return options
 
 
 def find_endpoint(
