@@ -12,6 +12,7 @@ from wfst_asr.cli.lattice_calibrate import calibrate
 from wfst_asr.cli.lattice_mbr import mbr
 from wfst_asr.cli.lattice_nbest import nbest
 from wfst_asr.cli.lattice_oracle import oracle
+from wfst_asr.cli.lattice_posteriors import posteriors
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.kaldi.lattice import read_lattices, write_lattices
 from wfst_asr.lattice.convert import state_level
@@ -31,9 +32,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(command, *arguments, ok=True):
-    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
-    if ok and result.exception:
+def run(command, *arguments):
+    scale = () if "--lm-weight" in arguments else ("--acoustic-scale", 1)
+    result = CliRunner().invoke(command, [str(argument) for argument in (*arguments, *scale)])
+    if result.exception:
         raise result.exception
     return result
 
@@ -75,6 +77,12 @@ def test_words_of_minimum_bayes_risk_and_confusion_networks(folder):
     assert "d" not in run(mbr, folder / "lat.ark", *words, "--ignore", "d").output
 
 
+def test_posteriors_of_words_by_time(folder):
+    told = run(posteriors, folder / "lat.ark", "--words", folder / "words.txt").output.splitlines()
+    assert told[:2] == ["u1 0.00 0.01 a 0.7000", "u1 0.00 0.01 f 0.3000"]
+    assert len(run(posteriors, folder / "lat.ark", "--min-posterior", 0.5).output.splitlines()) == 5
+
+
 def test_oracle_of_a_set(folder):
     words = ("--words", folder / "words.txt")
     told = run(
@@ -104,7 +112,8 @@ def test_calibration_is_fitted_and_applied(folder, method):
 
 
 def test_wrong_usage_is_told(folder):
-    assert run(best, folder / "lat.ark", "--acoustic-scale", 1, "--lm-weight", 2, ok=False).exit_code == 2
+    for scales in ([], ["--acoustic-scale", "1", "--lm-weight", "2"]):
+        assert CliRunner().invoke(best, [str(folder / "lat.ark"), *scales]).exit_code == 2
     (folder / "words.txt").write_text("<eps> 0\na 1\n")
     with pytest.raises(WfstAsrError, match="words beyond number 1"):
         run(best, folder / "lat.ark", "--words", folder / "words.txt")
@@ -127,5 +136,5 @@ def test_kaldis_lattices_have_kaldis_best_words_and_costs(corpora):
             assert record["graph_cost"] == pytest.approx(costs[record["utterance"]], abs=1e-2)
     text = corpora / "kaldi_an4" / "text"
     words = corpora / "kaldi_an4" / "graph" / "words.txt"
-    rate = json.loads(run(oracle, source / "lat.ark", text, "--words", words, "--json").output)
+    rate = json.loads(run(oracle, source / "lat.ark", text, "--words", words, "--json", "--lm-weight", weight).output)
     assert rate["utterances"] == len(dict(read_lattices(source / "lat.ark")))

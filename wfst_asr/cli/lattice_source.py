@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from wfst_asr.io.ctm import CtmWord
     from wfst_asr.lattice.compact_lattice import CompactLattice
 
-_LM_WEIGHT = 10.0
 _FILE = click.Path(path_type=Path)
 
 Command = Callable[..., Any]
@@ -27,12 +26,14 @@ def source_options(command: Command) -> Command:
             click.argument("lattices", type=_FILE),
             click.option("--words", type=_FILE, help="Symbol table (words.txt); without it words are numbers."),
             click.option(
-                "--acoustic-scale", type=float, help=f"Factor on acoustic costs.  [default: {1 / _LM_WEIGHT}]"
+                "--acoustic-scale",
+                type=click.FloatRange(0, min_open=True),
+                help="Factor on acoustic costs, such as that of the decoding; archives do not tell it.",
             ),
             click.option(
                 "--lm-weight",
                 type=click.FloatRange(0, min_open=True),
-                help="The inverse of the acoustic scale, in place of it.",
+                help="The inverse of the acoustic scale, in place of it; one of them has to be given.",
             ),
             click.option("--insertion-penalty", default=0.0, show_default=True, help="Cost of every word."),
             click.option(
@@ -92,14 +93,14 @@ class LatticeSource:
         """Take the options of `source_options`.
 
         Raises:
-            UsageError: scale and weight both given.
+            UsageError: scale and weight both given, or none of them.
             WfstAsrError: a bad symbol table.
         """
         from wfst_asr.decoder.symbols import read_symbols
 
-        if lm_weight and acoustic_scale:
-            raise click.UsageError("--lm-weight is the inverse of --acoustic-scale; give one of them")
-        scale = 1 / (lm_weight or _LM_WEIGHT) if acoustic_scale is None else acoustic_scale
+        if (lm_weight is None) == (acoustic_scale is None):
+            raise click.UsageError("give --acoustic-scale, or its inverse, --lm-weight")
+        scale = 1 / lm_weight if lm_weight else acoustic_scale or 1.0
         return cls(lattices, read_symbols(words) if words else (), scale, insertion_penalty, lattice_beam)
 
     def __iter__(self) -> Iterator[tuple[str, "CompactLattice"]]:

@@ -44,7 +44,9 @@ class WordPosteriors:
     posteriors: NDArray[np.float64]
 
 
-def arc_posteriors(lattice: AnyLattice, *, acoustic_scale: float | None = None) -> tuple[NDArray[np.float64], float]:
+def arc_posteriors(
+    lattice: AnyLattice, *, acoustic_scale: float | None = None, insertion_penalty: float = 0.0
+) -> tuple[NDArray[np.float64], float]:
     """Return the (A,) probability that a path drawn by its cost takes an arc, and the log of the sum of all paths.
 
         p(arc) = exp(-(forward(source) + cost(arc) + backward(nextstate) - total))
@@ -54,23 +56,26 @@ def arc_posteriors(lattice: AnyLattice, *, acoustic_scale: float | None = None) 
     Args:
         lattice: of either kind, with at least one path.
         acoustic_scale: that of the search, if not given.
+        insertion_penalty: cost that each word adds.
 
     Raises:
         WfstAsrError: a scale that is no number above 0, or a lattice without a path.
     """
-    arcs, _, log_likelihood = arc_and_final_posteriors(lattice, acoustic_scale=acoustic_scale)
+    arcs, _, log_likelihood = arc_and_final_posteriors(
+        lattice, acoustic_scale=acoustic_scale, insertion_penalty=insertion_penalty
+    )
     return arcs, log_likelihood
 
 
 def arc_and_final_posteriors(
-    lattice: AnyLattice, *, acoustic_scale: float | None = None
+    lattice: AnyLattice, *, acoustic_scale: float | None = None, insertion_penalty: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return what `arc_posteriors` does, and between them the (S,) probability that a path ends in a state.
 
     Raises:
         WfstAsrError: a scale that is no number above 0, or a lattice without a path.
     """
-    joined = with_single_end(lattice, acoustic_scale=acoustic_scale)
+    joined = with_single_end(lattice, acoustic_scale=acoustic_scale, insertion_penalty=insertion_penalty)
     forward, backward = joined.costs(soft=True)
     total = float(backward[0])
     posteriors = np.exp(total - forward[joined.source] - joined.cost - backward[joined.nextstate])
@@ -116,7 +121,9 @@ def frame_posteriors(
     return FramePosteriors(frames, labels, summed / total[frames], log_likelihood)
 
 
-def word_posteriors(lattice: CompactLattice, *, acoustic_scale: float | None = None) -> WordPosteriors:
+def word_posteriors(
+    lattice: CompactLattice, *, acoustic_scale: float | None = None, insertion_penalty: float = 0.0
+) -> WordPosteriors:
     """Return the posteriors of words by begin and end, those of arcs that agree in all three summed.
 
     The times are where the strings of the arcs begin and end: exact if the words of the lattice have been aligned.
@@ -124,11 +131,12 @@ def word_posteriors(lattice: CompactLattice, *, acoustic_scale: float | None = N
     Args:
         lattice: with at least one path.
         acoustic_scale: that of the search, if not given.
+        insertion_penalty: cost that each word adds.
 
     Raises:
         WfstAsrError: a scale that is no number above 0, or a lattice without a path.
     """
-    posteriors, _ = arc_posteriors(lattice, acoustic_scale=acoustic_scale)
+    posteriors, _ = arc_posteriors(lattice, acoustic_scale=acoustic_scale, insertion_penalty=insertion_penalty)
     arcs = np.flatnonzero(lattice.olabel)
     table = np.stack(
         [lattice.frame[lattice.source[arcs]], lattice.frame[lattice.nextstate[arcs]], lattice.olabel[arcs]]
