@@ -46,8 +46,8 @@ def graph_of_words(
 ) -> WordsGraph:
     """Compose a graph with a sequence of words, and keep what leads from its start to its end.
 
-    The states looked at between two words are those that the graph reaches without a word; of these only those that lead
-    on are kept, so that graphs of tens of millions of arcs need little memory.
+    The states looked at between two words are those that the graph reaches without a word; of these only those that
+    lead on are kept, so that graphs of tens of millions of arcs need little memory.
 
     Args:
         graph: from `load_graph`.

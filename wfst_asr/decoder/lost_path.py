@@ -1,0 +1,178 @@
+"""Where a beam search lost a path, and the beam and max_active with which it would have kept it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.decoder.beam import BeamSearch, NoPathError, SearchPath
+from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.path_costs import PathCosts
+from wfst_asr.decoder.search_graph import SearchGraph
+
+_ROUNDING = 1e-3  # relative to nothing: costs of tokens are float32 beside the best token's
+_MAX_ROUNDS = 30
+_STEP = 0.25
+
+
+@dataclass(frozen=True)
+class LostPath:
+    """A path that a search did not follow to its end, though it costs less than what was found.
+
+    Attributes:
+        frame: the frame at whose beginning it was out of the beam; None if it was lost in a way that statistics of
+            frames do not show, such as at the last frame.
+        gap: its cost above the best token's there.
+        width: the beam that was used there, which max_active may have narrowed.
+        limited: whether max_active narrowed it.
+        beam: a beam that keeps the path, the narrowest but for rounding; None if none up to the limit does.
+        max_active: a max_active that keeps it at that beam, at most twice the least; None for no limit.
+        highest_gap: the most that the path costs above the best token of a frame, at the beam of the search.
+    """
+
+    frame: int | None
+    gap: float
+    width: float
+    limited: bool
+    beam: float | None
+    max_active: int | None
+    highest_gap: float
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A search with its best cost and beam at the beginning of each frame."""
+
+    path: SearchPath | None
+    best: NDArray[np.float64]
+    width: NDArray[np.float64]
+    limited: NDArray[np.bool_]
+
+
+def find_loss(
+    graph: SearchGraph,
+    scores: NDArray[np.float32],
+    options: DecodeOptions,
+    path: PathCosts,
+    *,
+    widest_beam: float = 40.0,
+) -> LostPath:
+    """Find where a search loses a path, and the dials that keep it, by searching again.
+
+    A path lives as long as its states cost at most the frame's best token and the beam.  A wider beam finds better
+    tokens, so that the beam is widened to the path's highest gap until the search keeps it: the least such beam, since
+    the gap never falls as the beam widens.
+
+    Args:
+        graph: that was searched.
+        scores: (T, P) checked scores.
+        options: of the search.
+        path: that was lost.
+        widest_beam: no wider beams are tried.
+    """
+    highest = path.highest_by_frame()
+    first = _watch(graph, scores, options)
+    gaps = highest[: len(first.best)] - first.best
+    frame = _leaving(gaps, first, options)
+    at = int(np.argmax(gaps)) if frame is None else frame
+    beam, unlimited = _least_beam(graph, scores, options, path, highest, max(widest_beam, options.beam))
+    max_active: int | None = None
+    if beam is not None and options.max_active is not None:
+        max_active = _least_max_active(graph, scores, replace(options, beam=beam), path, unlimited)
+    return LostPath(
+        frame=frame,
+        gap=float(gaps[at]) if len(gaps) else 0.0,
+        width=float(first.width[at]) if len(gaps) else options.beam,
+        limited=bool(first.limited[at]) if len(gaps) else False,
+        beam=beam,
+        max_active=max_active,
+        highest_gap=float(gaps.max(initial=0.0)),
+    )
+
+
+def _leaving(gaps: NDArray[np.float64], watched: _Watched, options: DecodeOptions) -> int | None:
+    """Return the first frame at whose beginning a path is out of the beam, or has not come in from the one before."""
+    out = gaps > watched.width + _ROUNDING
+    if len(gaps) > 1:
+        entering = watched.width[:-1] + np.where(watched.limited[:-1], options.beam_delta, 0.0)
+        out[1:] |= gaps[1:] > entering + _ROUNDING
+    frames = np.flatnonzero(out)
+    return int(frames[0]) if len(frames) else None
+
+
+def keeps(found: SearchPath | None, path: PathCosts) -> bool:
+    """Tell whether a search found a path, or a better one."""
+    tolerance = _ROUNDING * max(1.0, 1e-3 * abs(path.total))
+    return found is not None and found.reached_final and found.cost <= path.total + tolerance
+
+
+def _least_beam(
+    graph: SearchGraph,
+    scores: NDArray[np.float32],
+    options: DecodeOptions,
+    path: PathCosts,
+    highest: NDArray[np.float64],
+    widest: float,
+) -> tuple[float | None, int]:
+    """Return the least beam that keeps a path without max_active, and the most tokens of a frame then."""
+    beam = options.beam
+    for _ in range(_MAX_ROUNDS):
+        watched = _watch(graph, scores, replace(options, beam=beam, max_active=None))
+        if keeps(watched.path, path):
+            return beam, len(scores)
+        gaps = highest[: len(watched.best)] - watched.best
+        wanted = float(gaps[gaps > watched.width].max(initial=0.0)) + _ROUNDING
+        beam = wanted if wanted > beam + _ROUNDING / 2 else beam + _STEP
+        if beam > widest:
+            break
+    return None, 0
+
+
+def _least_max_active(
+    graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions, path: PathCosts, _unused: int
+) -> int | None:
+    """Return the first of max_active, twice, four times ... as many that keeps a path."""
+    limit = options.max_active or 1
+    for _ in range(_MAX_ROUNDS):
+        search = BeamSearch(graph, replace(options, max_active=limit))
+        found: SearchPath | None = None
+        try:
+            search.advance_checked(scores)
+            found = search.finish()
+        except NoPathError:
+            pass
+        if keeps(found, path):
+            return limit
+        if search.counts.frames_limited == 0:
+            break
+        limit *= 2
+    return None
+
+
+def _watch(graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions) -> _Watched:
+    from wfst_asr.decoder._pruning import pruning_cutoff
+
+    search = BeamSearch(graph, options)
+    best, width, limited = [], [], []
+    found: SearchPath | None = None
+    try:
+        for t in range(len(scores)):
+            cost, count = search._frontier.cost, search._count
+            low = cost[:count].min()
+            cutoff, _, cut = pruning_cutoff(
+                cost,
+                count,
+                low,
+                np.float32(options.beam),
+                options.max_active or 1 << 60,
+                options.min_active,
+                np.float32(options.beam_delta),
+            )
+            best.append(search._offset + float(low))
+            width.append(float(cutoff - low))
+            limited.append(bool(cut))
+            search.advance_checked(scores[t : t + 1])
+        found = search.finish()
+    except NoPathError:
+        pass
+    return _Watched(found, np.array(best), np.array(width), np.array(limited, dtype=bool))
