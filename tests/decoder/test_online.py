@@ -14,11 +14,13 @@ from wfst_asr.decoder.beam import BeamSearch, NoPathError
 from wfst_asr.decoder.decode import decode
 from wfst_asr.decoder.endpoint import EndpointOptions, EndpointRule, find_endpoint, silence_labels
 from wfst_asr.decoder.growing_path import GrowingPath
+from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.online import OnlineDecoder
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import LABEL_DTYPE, SearchGraph, make_search_graph
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import arc_table
+from wfst_asr.lattice.confidence import word_confidences
 
 OFF = EndpointRule(min_utterance_length=math.inf)
 SILENCE, YES, NO = 1, 2, 3
@@ -218,3 +220,26 @@ def test_no_frames_are_no_utterance() -> None:
     assert decoder.accept(np.empty((0, 3), np.float32)) == ()
     assert decoder.partial().words == ()
     assert decoder.finish() is None
+
+
+@settings(deadline=None, max_examples=15)
+@given(talks(), st.lists(st.integers(0, 150), max_size=3))
+def test_confidences_and_lattices_are_those_of_the_utterance_alone(scores: np.ndarray, cuts: list[int]) -> None:
+    graph = yes_no_graph()
+    decoder = OnlineDecoder(graph, WIDE, endpoint=SHORT, confidence=True, lattices=True)
+    found = []
+    for piece in pieces(len(scores), cuts):
+        found.extend(decoder.accept(scores[piece]))
+        partial = decoder.partial()
+        assert partial.confidences is not None
+        assert len(partial.confidences) == len(partial.words)
+        assert all(0 <= c <= 1 + 1e-6 for c in partial.confidences)
+    found += [u for u in [decoder.finish()] if u]
+    for utterance in found:
+        alone = decode_lattice(graph, scores[utterance.first_frame : utterance.end_frame], WIDE)
+        assert utterance.result.words == alone.best.words
+        np.testing.assert_allclose(
+            utterance.confidences or (), word_confidences(alone.words, alone.best.word_ids), atol=1e-5
+        )
+        assert utterance.lattice is not None
+        assert utterance.lattice.num_arcs == alone.words.num_arcs

@@ -70,7 +70,7 @@ def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | Non
     return DecodedLattice(best, prune(raw_lattice(search, checked), search.options.lattice_beam))
 
 
-def raw_lattice(search: BeamSearch, scores: NDArray[np.float32]) -> Lattice:
+def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere: bool = False) -> Lattice:
     """Return what a search with `keep_lattice` has kept, within its lattice beam but for rounding.
 
     The search may go on afterwards.  Where no final state was reached the paths may end in any state.  Of a cycle of
@@ -79,6 +79,7 @@ def raw_lattice(search: BeamSearch, scores: NDArray[np.float32]) -> Lattice:
     Args:
         search: advanced through all of `scores`.
         scores: (T, P) as the search has seen them.
+        end_anywhere: let the paths end in any state, at no cost, as in the middle of an utterance.
 
     Raises:
         WfstAsrError: a search that keeps no lattice, or another number of frames.
@@ -92,7 +93,7 @@ def raw_lattice(search: BeamSearch, scores: NDArray[np.float32]) -> Lattice:
     words = graph.layout.words
     newest = kept.frontier.cost[: kept.count].astype(np.float64)
     final = graph.final_costs(kept.frontier.target[: kept.count])
-    reached = bool(np.isfinite(final).any())
+    reached = not end_anywhere and bool(np.isfinite(final).any())
     total = newest + final if reached else newest
     token, frame, first_arc, nextstate, address = kernels.gather_lattice(
         kept.links,

@@ -16,11 +16,16 @@ from wfst_asr.decoder.beam import BeamSearch
 from wfst_asr.decoder.decode import DecodeResult, result_of_path
 from wfst_asr.decoder.endpoint import Endpoint, EndpointOptions, find_endpoint, silence_labels
 from wfst_asr.decoder.growing_path import GrowingPath
+from wfst_asr.decoder.lattice_beam import raw_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.partial_times import PartialTimes
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.decoder.word_times import WordTime
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.lattice.compact_lattice import CompactLattice
+from wfst_asr.lattice.confidence import Calibration, word_confidences
+from wfst_asr.lattice.determinize import determinize
+from wfst_asr.lattice.lattice import prune
 
 CHECK_FRAMES = 10
 _SETTLE_FRAMES = 100
@@ -65,7 +70,7 @@ class Utterance:
         endpoint: the rule that ended it; None at the end of the stream.
         word_times: of each word, in frames and seconds of the stream.
         confidences: of each word, where they were asked for.
-        lattice: its words (`lattice.CompactLattice`), where lattices were asked for.
+        lattice: its words, where lattices were asked for.
         number: from 0.
         first_frame: where it began in the stream.
         end_frame: the frame after its last.
@@ -76,7 +81,7 @@ class Utterance:
     endpoint: Endpoint | None
     word_times: tuple[WordTime, ...]
     confidences: tuple[float, ...] | None
-    lattice: Any
+    lattice: CompactLattice | None
     number: int
     first_frame: int
     end_frame: int
@@ -124,7 +129,7 @@ class OnlineDecoder:
         *,
         endpoint: EndpointOptions | None = None,
         confidence: bool = False,
-        calibration: Any = None,
+        calibration: Calibration | None = None,
         lattices: bool = False,
         check_frames: int = CHECK_FRAMES,
     ) -> None:
@@ -206,7 +211,7 @@ class OnlineDecoder:
         ids = (*path.word_ids, *rest.word_ids)
         confidences = None
         if self._confidence:
-            confidences = self._confidences(self._lattice(), ids) if self._search.frames else ()
+            confidences = self._confidences(self._lattice(end_anywhere=True), ids) if ids else ()
         return PartialResult(
             words=tuple(time.word for time in times),
             num_stable=len(path.word_ids),
@@ -235,11 +240,12 @@ class OnlineDecoder:
 
     def _end(self, decision: Endpoint | None) -> Utterance:
         result = result_of_path(self.graph, self._path.finish(), None, self._search)
-        confidences, lattice = None, None
+        confidences: tuple[float, ...] | None = None
+        lattice: CompactLattice | None = None
         if self._confidence or self._lattices:
-            lattice = self._lattice()
-        if self._confidence:
-            confidences = self._confidences(lattice, result.word_ids)
+            made = self._lattice(end_anywhere=False)
+            lattice = made if self._lattices else None
+            confidences = self._confidences(made, result.word_ids) if self._confidence else None
         first, end, shift = self._first_frame, self.frames, self.graph.frame_shift_s
         times = tuple(
             replace(
@@ -256,7 +262,7 @@ class OnlineDecoder:
             endpoint=decision,
             word_times=times,
             confidences=confidences,
-            lattice=lattice if self._lattices else None,
+            lattice=lattice,
             number=self._number,
             first_frame=first,
             end_frame=end,
@@ -267,15 +273,10 @@ class OnlineDecoder:
         self._begin()
         return ended
 
-    def _lattice(self) -> Any:
-        from wfst_asr.decoder.lattice_beam import raw_lattice
-        from wfst_asr.lattice.determinize import determinize
-        from wfst_asr.lattice.lattice import prune
-
+    def _lattice(self, *, end_anywhere: bool) -> CompactLattice:
         self._scores = [np.concatenate(self._scores)]
-        return determinize(prune(raw_lattice(self._search, self._scores[0]), self.options.lattice_beam))
+        raw = raw_lattice(self._search, self._scores[0], end_anywhere=end_anywhere)
+        return determinize(prune(raw, self.options.lattice_beam))
 
-    def _confidences(self, lattice: Any, word_ids: Sequence[int]) -> tuple[float, ...]:
-        from wfst_asr.lattice.confidence import word_confidences
-
-        return tuple(float(c) for c in word_confidences(lattice, word_ids, calibration=self._calibration))
+    def _confidences(self, lattice: CompactLattice, word_ids: Sequence[int]) -> tuple[float, ...]:
+        return tuple(word_confidences(lattice, word_ids, calibration=self._calibration).tolist())

@@ -21,6 +21,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.online_cmvn import OnlineCmvnOptions
 from wfst_asr.features.sphinx_stream import OnlineCmnOptions
 from wfst_asr.features.streams import FeatureStream
+from wfst_asr.lattice.confidence import Calibration
 
 Event = PartialResult | Utterance
 
@@ -46,7 +47,7 @@ class StreamOptions:
     cmvn: OnlineCmvnOptions = field(default_factory=OnlineCmvnOptions)
     partials: bool = True
     confidence: bool = False
-    calibration: Any = None
+    calibration: Calibration | None = None
     lattices: bool = False
 
 
