@@ -1,5 +1,7 @@
 """The n best word sequences against enumeration of all paths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,13 @@ from hypothesis import strategies as st
 from tests.lattice.word_lattices import all_paths, either_kind, linear_compact, word_sequences
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.lattice.best_path import best_path, best_paths
+from wfst_asr.lattice.confusion import confusion_network
+from wfst_asr.lattice.convert import state_level
+from wfst_asr.lattice.determinize import determinize
+from wfst_asr.lattice.lattice import prune
 from wfst_asr.lattice.nbest import n_best
+from wfst_asr.lattice.oracle import oracle
+from wfst_asr.lattice.posteriors import arc_posteriors
 
 DIALS = st.sampled_from([(1.0, 0.0), (0.25, 0.5), (2.0, -1.0)])
 
@@ -91,3 +99,14 @@ def test_bad_numbers_are_refused():
         n_best(lattice, 0)
     with pytest.raises(WfstAsrError, match="extra cost -1"):
         n_best(lattice, 1, max_extra_cost=-1.0)
+
+
+def test_a_lattice_without_states_has_no_path():
+    nothing = prune(state_level(linear_compact([((1,), 0.0)])), 0.0)
+    empty = determinize(replace(nothing, final_cost=np.full(nothing.num_states, np.inf, np.float32)))
+    assert empty.num_states == 0
+    for ask in (best_path, confusion_network, arc_posteriors, lambda lattice: n_best(lattice, 2)):
+        with pytest.raises(WfstAsrError, match="has no path"):
+            ask(empty)
+    with pytest.raises(WfstAsrError, match="has no path"):
+        oracle(empty, [1])

@@ -54,6 +54,8 @@ def either_kind():
 
 def all_paths(lattice, *, scale=1.0, penalty=0.0):
     """Return (arcs, words, cost) of every path."""
+    if not lattice.num_states:
+        return []
     arc_costs, final_costs = lattice.arc_costs(scale, penalty), lattice.final_costs(scale)
     found = []
     for arcs, _ in lattice_paths(lattice.source, lattice.nextstate, lattice.final_cost):
