@@ -114,7 +114,7 @@ def explain(
     *,
     lm_costs: LmCosts | None = None,
     free_words: Collection[str] = (),
-    widest_beam: float = 40.0,
+    widest_beam: float = 25.0,
     max_states: int = MAX_STATES,
 ) -> Explanation:
     """Force a reference through a graph and say whether an error is the search's, the model's or the lexicon's.
@@ -127,7 +127,7 @@ def explain(
         lm_costs: from words (output labels) to the language model cost of each and of ending, `grammar_costs` for
             example; splits the graph cost.
         free_words: words that may stand anywhere in the paths and do not count, such as those that are silence.
-        widest_beam: no wider beams are tried for a reference that the search lost.
+        widest_beam: no wider beams are tried for a reference that the search lost; time grows fast with the beam.
         max_states: see `graph_of_words`.
 
     Raises:
@@ -256,11 +256,18 @@ class _Explainer:
                 f"the best token, outside the beam of {loss.width:.2f}{narrowed}"
             )
         if loss.beam is None:
-            return f"{left}; no beam that was tried keeps it"
+            return f"{left}; at its worst it cost {loss.highest_gap:.2f} more, for which no beam was tried"
         dials = f"beam {loss.beam:.3f}"
         if self.options.max_active is not None and loss.max_active != self.options.max_active:
             dials += " without max_active" if loss.max_active is None else f" and max_active {loss.max_active}"
-        return f"{left}; {dials} would have kept it"
+        kept = f"{left}; {dials} would have kept it"
+        words = tuple(w for w in map(self.graph.word, loss.found_word_ids) if w not in self.free)
+        if words != reference.told.words:
+            kept += (
+                f", where '{' '.join(words)}' costs still less, by {reference.costs.total - loss.found_cost:.2f}: "
+                "the models do not prefer the reference"
+            )
+        return kept
 
 
 def _of_missing(missing: Sequence[MissingWord]) -> str:

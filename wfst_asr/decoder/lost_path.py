@@ -1,5 +1,6 @@
 """Where a beam search lost a path, and the beam and max_active with which it would have kept it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.path_costs import PathCosts
 from wfst_asr.decoder.search_graph import SearchGraph
 
-_ROUNDING = 1e-3  # relative to nothing: costs of tokens are float32 beside the best token's
+_ROUNDING = 1e-3  # costs of tokens are float32, beside the best token's
 _MAX_ROUNDS = 30
 _STEP = 0.25
 
@@ -25,9 +26,13 @@ class LostPath:
         gap: its cost above the best token's there.
         width: the beam that was used there, which max_active may have narrowed.
         limited: whether max_active narrowed it.
-        beam: a beam that keeps the path, the narrowest but for rounding; None if none up to the limit does.
-        max_active: a max_active that keeps it at that beam, at most twice the least; None for no limit.
-        highest_gap: the most that the path costs above the best token of a frame, at the beam of the search.
+        beam: the beam with which the path stays in the search, the narrowest but for rounding; None if that is wider
+            than what may be tried.
+        max_active: what leaves it in the search at that beam: that of the search, or twice, four times ... as much;
+            None for no limit.
+        highest_gap: the most that the path costs above the best token of a frame, in the search that lost it.
+        found_word_ids: words that the search finds with these dials, the path's unless others cost still less.
+        found_cost: their cost.
     """
 
     frame: int | None
@@ -37,6 +42,8 @@ class LostPath:
     beam: float | None
     max_active: int | None
     highest_gap: float
+    found_word_ids: tuple[int, ...] = ()
+    found_cost: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def find_loss(
     options: DecodeOptions,
     path: PathCosts,
     *,
-    widest_beam: float = 40.0,
+    widest_beam: float = 25.0,
 ) -> LostPath:
     """Find where a search loses a path, and the dials that keep it, by searching again.
 
@@ -75,10 +82,11 @@ def find_loss(
     gaps = highest[: len(first.best)] - first.best
     frame = _leaving(gaps, first, options)
     at = int(np.argmax(gaps)) if frame is None else frame
-    beam, unlimited = _least_beam(graph, scores, options, path, highest, max(widest_beam, options.beam))
+    beam, found = _least_beam(graph, scores, options, path, highest, max(widest_beam, options.beam))
     max_active: int | None = None
     if beam is not None and options.max_active is not None:
-        max_active = _least_max_active(graph, scores, replace(options, beam=beam), path, unlimited)
+        max_active, found = _least_max_active(graph, scores, replace(options, beam=beam), path)
+    words = graph.arcs["olabel"][found.arcs] if found else np.zeros(0, np.int32)
     return LostPath(
         frame=frame,
         gap=float(gaps[at]) if len(gaps) else 0.0,
@@ -87,6 +95,8 @@ def find_loss(
         beam=beam,
         max_active=max_active,
         highest_gap=float(gaps.max(initial=0.0)),
+        found_word_ids=tuple(int(word) for word in words if word),
+        found_cost=found.cost if found else np.inf,
     )
 
 
@@ -113,40 +123,38 @@ def _least_beam(
     path: PathCosts,
     highest: NDArray[np.float64],
     widest: float,
-) -> tuple[float | None, int]:
-    """Return the least beam that keeps a path without max_active, and the most tokens of a frame then."""
+) -> tuple[float | None, SearchPath | None]:
+    """Return the least beam that keeps a path where there is no max_active, and what is found with it."""
     beam = options.beam
     for _ in range(_MAX_ROUNDS):
         watched = _watch(graph, scores, replace(options, beam=beam, max_active=None))
-        if keeps(watched.path, path):
-            return beam, len(scores)
         gaps = highest[: len(watched.best)] - watched.best
         wanted = float(gaps[gaps > watched.width].max(initial=0.0)) + _ROUNDING
-        beam = wanted if wanted > beam + _ROUNDING / 2 else beam + _STEP
+        if wanted > beam + _ROUNDING / 2:
+            beam = wanted
+        elif keeps(watched.path, path):
+            return beam, watched.path
+        else:
+            beam += _STEP  # lost behind the last frame's beginning
         if beam > widest:
             break
-    return None, 0
+    return None, None
 
 
 def _least_max_active(
-    graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions, path: PathCosts, _unused: int
-) -> int | None:
-    """Return the first of max_active, twice, four times ... as many that keeps a path."""
-    limit = options.max_active or 1
-    for _ in range(_MAX_ROUNDS):
+    graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions, path: PathCosts
+) -> tuple[int | None, SearchPath | None]:
+    """Return the first of max_active, twice, four times ... as many that keeps a path, and what is found with it."""
+    limit: int | None = options.max_active
+    while True:
         search = BeamSearch(graph, replace(options, max_active=limit))
         found: SearchPath | None = None
-        try:
+        with suppress(NoPathError):
             search.advance_checked(scores)
             found = search.finish()
-        except NoPathError:
-            pass
-        if keeps(found, path):
-            return limit
-        if search.counts.frames_limited == 0:
-            break
-        limit *= 2
-    return None
+        if limit is None or keeps(found, path):
+            return limit, found
+        limit = 2 * limit if search.counts.frames_limited else None
 
 
 def _watch(graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions) -> _Watched:
@@ -174,5 +182,5 @@ def _watch(graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptio
             search.advance_checked(scores[t : t + 1])
         found = search.finish()
     except NoPathError:
-        pass
+        pass  # what was watched until then is told
     return _Watched(found, np.array(best), np.array(width), np.array(limited, dtype=bool))
