@@ -47,8 +47,8 @@ _CONTAINERS = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg"}
 @click.option("--acoustic-scale", type=float, help="Factor on acoustic scores.  [default: the graph's]")
 @click.option(
     "--cmn",
-    type=click.Choice(["following", "live", "none"]),
-    default="following",
+    type=click.Choice(["live", "following", "none"]),
+    default="live",
     show_default=True,
     help="Cepstral mean normalisation, for PocketSphinx's models.",
 )

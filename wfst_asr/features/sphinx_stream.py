@@ -14,7 +14,7 @@ from wfst_asr.features.sphinx_options import SphinxFeatureOptions
 from wfst_asr.features.streams import ContextStream, FrameQueue, Frames
 
 _REACH = 4  # of the differences, in frames, at most
-ONLINE_CMN_KINDS = ("following", "live", "none")
+ONLINE_CMN_KINDS = ("live", "following", "none")
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class OnlineCmnOptions:
     """Cepstral mean normalisation of a stream.
 
     Attributes:
-        kind: "following" takes from each frame the mean of the `window` frames up to it, smoothed by `prior_frames` of
-            the prior mean; "live" does as PocketSphinx: it holds a mean through an utterance and updates it when the
-            utterance ends, or when it has lasted for about 8 seconds; "none" takes nothing off.
+        kind: "live" does as PocketSphinx: it holds a mean through an utterance and updates it when the utterance ends,
+            or when it has lasted for about 8 seconds; "following" takes from each frame the mean of the `window` frames
+            up to it, smoothed by `prior_frames` of the prior mean; "none" takes nothing off.
         window: frames; see "following".
         prior_frames: see "following".
     """
 
-    kind: str = "following"
+    kind: str = "live"
     window: int = 600
     prior_frames: float = 200.0
 
