@@ -15,6 +15,7 @@ _COMMANDS = {
     "data": ("wfst_asr.cli.data", "data", "Validate, subset and split Kaldi data directories."),
     "decode": ("wfst_asr.cli.decode", "decode", "Decode a data directory or score matrices with a graph."),
     "demo": ("wfst_asr.cli.demo", "demo", "Recognise English speech end to end."),
+    "explain": ("wfst_asr.cli.explain", "explain", "Whose error it is that a recording was not recognised."),
     "features": ("wfst_asr.cli.features", "features", "Compute features of recordings."),
     "graph": ("wfst_asr.cli.graph", "graph", "Compile and inspect HCLG graphs."),
     "lattice": ("wfst_asr.cli.lattice", "lattice", "Copy, prune, rescore and search lattices."),
