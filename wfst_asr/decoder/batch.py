@@ -1,15 +1,22 @@
-"""Many utterances, over threads (the kernels release Python's lock), results in the order of the utterances."""
+"""Many utterances, over threads or processes, results in the order of the utterances.
 
+The kernels release Python's lock, so that threads run side by side as long as they are in kernels; processes do so all
+the time, but each must start Python and load the model, and takes memory of its own for all but the mapped graph.
+"""
+
+import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from wfst_asr.decoder.beam import NoPathError
 from wfst_asr.decoder.decode import DecodeResult, decode
 from wfst_asr.decoder.options import DecodeOptions
-from wfst_asr.decoder.search_graph import SearchGraph
+from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
 
 _Item = TypeVar("_Item")
@@ -58,6 +65,26 @@ def decode_utterances(
     yield from over_threads(decode_one, utterances, num_jobs=num_jobs)
 
 
+@dataclass(frozen=True)
+class DecodeOne:
+    """Decoding with a graph in a folder, for `over_processes`: an (id, function that makes the scores) to Decoded.
+
+    Attributes:
+        graph_dir: each process maps the graph's file, so that all share its memory.
+        options: dials of the search.
+
+    >>> over_processes(DecodeOne("graph"), [], num_jobs=2)  # doctest: +ELLIPSIS
+    <generator object over_processes at ...>
+    """
+
+    graph_dir: str | os.PathLike[str]
+    options: DecodeOptions | None = None
+
+    def __call__(self) -> "Callable[[tuple[str, Callable[[], Any]]], Decoded]":
+        graph = load_graph(self.graph_dir)
+        return lambda item: _decode_one(graph, item[0], item[1], self.options)
+
+
 def over_threads(function: Callable[[_Item], _Made], items: Iterable[_Item], *, num_jobs: int) -> Iterator[_Made]:
     """Yield what a function makes of each item, in the order of the items.
 
@@ -75,17 +102,76 @@ def over_threads(function: Callable[[_Item], _Made], items: Iterable[_Item], *, 
         yield from map(function, items)
         return
     with ThreadPoolExecutor(num_jobs) as pool:
-        waiting: deque[Future[_Made]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= 2 * num_jobs:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from _in_order(pool, function, items, num_jobs)
+
+
+def over_processes(
+    make: Callable[[], Callable[[_Item], _Made]], items: Iterable[_Item], *, num_jobs: int
+) -> Iterator[_Made]:
+    """Yield what a function makes of each item, in the order of the items, worked on by processes.
+
+    The processes are started anew (spawned), not forked, since a fork of a process with threads may hang.  A script
+    that calls this must do so under `if __name__ == "__main__":`.
+
+    Args:
+        make: called once in each process, for example to load a graph there; returns the function.  It, the items and
+            what is made of them must be such that pickle can carry them.
+        items: at most twice as many as processes are taken ahead.
+        num_jobs: processes; with 1 all is done in the caller's.
+
+    Raises:
+        WfstAsrError: num_jobs below 1, or a process ended before its time; and what the functions raise.
+    """
+    if num_jobs < 1:
+        raise WfstAsrError(f"num_jobs {num_jobs}, expected at least 1")
+    if num_jobs == 1:
+        yield from map(make(), items)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(num_jobs, mp_context=context, initializer=_begin_worker, initargs=(make,)) as pool:
+            yield from _in_order(pool, _work, items, num_jobs)
+    except BrokenProcessPool as error:
+        raise WfstAsrError(
+            f"one of {num_jobs} processes ended before its time; there may be too little memory for so many: lower "
+            "num_jobs"
+        ) from error
+
+
+def _in_order(
+    pool: Executor, function: Callable[[_Item], _Made], items: Iterable[_Item], num_jobs: int
+) -> Iterator[_Made]:
+    waiting: deque[Future[_Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * num_jobs:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class _Worker:
+    """What a worker process has made, or why it could not; set once, when it starts."""
+
+    function: Callable[[Any], Any] | None = None
+    error: Exception | None = None
+
+
+def _begin_worker(make: Callable[[], Callable[[Any], Any]]) -> None:
+    try:
+        _Worker.function = make()
+    except Exception as error:  # an initializer that raises would break the pool without a reason
+        _Worker.error = error
+
+
+def _work(item: Any) -> Any:
+    if _Worker.function is None:
+        raise _Worker.error or WfstAsrError("the process has made no function")
+    return _Worker.function(item)
 
 
 def _decode_one(
