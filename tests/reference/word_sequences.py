@@ -37,7 +37,7 @@ def compact_paths(arcs, finals, *, limit=float("inf"), scale=1.0, to_end=None):
             if graph + end_graph + scale * (acoustic + end_acoustic) <= limit:
                 yield words, graph + end_graph, acoustic + end_acoustic, labels + tuple(end_labels)
         for nextstate, word, arc_graph, arc_acoustic, arc_labels in arcs.get(state, ()):
-            longer = words + (word,) if word else words
+            longer = (*words, word) if word else words
             stack.append((nextstate, longer, graph + arc_graph, acoustic + arc_acoustic, labels + tuple(arc_labels)))
 
 

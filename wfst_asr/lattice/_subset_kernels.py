@@ -33,7 +33,7 @@ def grown_rows(array: Any, needed: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def push(keys: Any, states: Any, count: int, key: int, state: int) -> None:
+def push(keys: Any, states: Any, count: int, key: Any, state: Any) -> None:
     """Put a state into a binary heap of `count` entries."""
     at = count
     while at > 0 and keys[(at - 1) >> 1] > key:
@@ -64,7 +64,7 @@ def pop(keys: Any, states: Any, count: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def close(
-    entry: Any, entry_cost: Any, count: int, costs_to_end: Any, eps: Any, eps_cost: Any, way: Any, limit: float
+    entry: Any, entry_cost: Any, count: int, exit_to_end: Any, eps: Any, eps_cost: Any, way: Any, limit: float
 ) -> tuple[int, int, int]:
     """Follow the arcs without a word from entries as long as a path to the end costs at most `limit`.
 
@@ -74,9 +74,9 @@ def close(
         entry: rows (state, ...), each state once, of which `count` are used.
         entry_cost: rows (cost, acoustic cost).
         count: entries.
-        costs_to_end: (S,) best cost to the end, and (S,) of ways that take a word arc, or end, at once.
+        exit_to_end: (S,) best cost to the end of ways that take a word arc, or end, at once.
         eps: (S + 1,) first arc without word of a state, and (E,) where each leads.
-        eps_cost: (E, 2) cost and acoustic cost.
+        eps_cost: (E, 3) cost to the end, cost of the arc, acoustic cost.
         way: filled for the states that are reached: (S, 2) cost and acoustic cost of the best way, (S,) its last arc,
             or -1 - i for entry i; (S,) the exits within the limit, in order; and a set of bits, empty before and after.
         limit: on a path to the end.
@@ -84,7 +84,6 @@ def close(
     Returns:
         how many exits there are, states and arcs that were looked at.
     """
-    to_end, exit_to_end = costs_to_end
     eps_first, eps_next = eps
     reached, reached_by, exits, bits = way
     low, high = len(bits), -1
@@ -110,17 +109,17 @@ def close(
         begin, end = eps_first[s], eps_first[s + 1]
         num_arcs += end - begin
         for a in range(begin, end):
-            d = eps_next[a]
-            cost = here + eps_cost[a, 0]
-            if cost + to_end[d] > limit:
+            if here + eps_cost[a, 0] > limit:
                 continue
+            d = eps_next[a]
+            cost = here + eps_cost[a, 1]
             bit = np.uint64(1) << np.uint64(d & 63)
             if bits[d >> 6] & bit == 0:
                 bits[d >> 6] |= bit
                 high = max(high, d >> 6)
             elif reached[d, 0] <= cost:
                 continue
-            reached[d, 0], reached[d, 1], reached_by[d] = cost, reached[s, 1] + eps_cost[a, 1], a
+            reached[d, 0], reached[d, 1], reached_by[d] = cost, reached[s, 1] + eps_cost[a, 2], a
     return num_exits, num_states, num_arcs
 
 
@@ -204,54 +203,33 @@ def spell(
 
 
 @njit(cache=True, nogil=True)
-def ancestor(nodes: Any, node: int, frame: int) -> int:
-    """Return the node of a string's first `frame` labels."""
-    while nodes[node, FRAME] > frame:
-        node = nodes[node, PARENT]
-    return node
+def subset_hash(element: Any, begin: int, end: int, node_hash: Any, cut_hash: Any) -> Any:
+    """Return a hash of the exits of elements and of their strings since a cut."""
+    result = np.uint64(end - begin)
+    for i in range(begin, end):
+        result = result * np.uint64(0x9E3779B97F4A7C15) + np.uint64(element[i, EXIT])
+        result = mixed(result + node_hash[element[i, NODE]] - cut_hash)
+    return result
 
 
 @njit(cache=True, nogil=True)
-def same_within(
-    element: Any, element_cost: Any, node_hash: Any, exit_to_end: Any, one: Any, other: Any, limit: float, delta: float
-) -> tuple[bool, bool]:
-    """Compare two subsets by the elements from which a path to the end costs at most `limit`.
+def same_elements(element: Any, element_cost: Any, node_hash: Any, one: Any, other: Any, delta: float) -> bool:
+    """Tell whether two subsets have the same elements, but for costs that differ by at most `delta`.
 
-    Args:
-        element: rows (exit, string), sorted by exit within a subset.
-        element_cost: rows (cost, acoustic cost).
-        node_hash: hashes of the strings.
-        exit_to_end: (S,) cost to the end from an exit.
-        one: (first element, end, hash of the string up to the frame from where strings are compared) of a subset.
-        other: the same of the other.
-        limit: on cost and cost to the end.
-        delta: by which costs of equal elements may differ.
-
-    Returns:
-        whether they are equal within the limit, and whether the other has an element, beyond it, that the one lacks.
+    A subset is (first element, end, hash of the string up to its cut); elements are sorted by exit.
     """
-    i, end_i, hash_i = one
+    i, end, hash_i = one
     j, end_j, hash_j = other
-    more = False
-    while i < end_i or j < end_j:
-        exit_i = element[i, EXIT] if i < end_i else np.iinfo(np.int32).max
-        exit_j = element[j, EXIT] if j < end_j else np.iinfo(np.int32).max
-        if exit_i == exit_j:
-            if (
-                abs(element_cost[i, 0] - element_cost[j, 0]) > delta
-                or abs(element_cost[i, 1] - element_cost[j, 1]) > delta
-                or node_hash[element[i, NODE]] - hash_i != node_hash[element[j, NODE]] - hash_j
-            ) and min(element_cost[i, 0], element_cost[j, 0]) + exit_to_end[exit_i] <= limit:
-                return False, more
-            i += 1
-            j += 1
-        elif exit_i < exit_j:
-            if element_cost[i, 0] + exit_to_end[exit_i] <= limit:
-                return False, more
-            i += 1
-        else:
-            if element_cost[j, 0] + exit_to_end[exit_j] <= limit:
-                return False, more
-            more = True
-            j += 1
-    return True, more
+    if end - i != end_j - j:
+        return False
+    while i < end:
+        if (
+            element[i, EXIT] != element[j, EXIT]
+            or node_hash[element[i, NODE]] - hash_i != node_hash[element[j, NODE]] - hash_j
+            or abs(element_cost[i, 0] - element_cost[j, 0]) > delta
+            or abs(element_cost[i, 1] - element_cost[j, 1]) > delta
+        ):
+            return False
+        i += 1
+        j += 1
+    return True

@@ -97,9 +97,9 @@ def _subsets(
     from wfst_asr.lattice import _determinize_kernels as kernels
 
     eps, words = np.flatnonzero(lattice.olabel == 0), np.flatnonzero(lattice.olabel)
+    costs = np.stack([cost + to_end[lattice.nextstate], cost, lattice.acoustic_cost], axis=1)
     exit_to_end = final.copy()
-    np.minimum.at(exit_to_end, lattice.source[words], cost[words] + to_end[lattice.nextstate[words]])
-    both = np.stack([cost, lattice.acoustic_cost], axis=1)
+    np.minimum.at(exit_to_end, lattice.source[words], costs[words, 0])
     states = lattice.num_states
     first_eps = offsets(np.bincount(lattice.source[eps], minlength=states))
     first_word = offsets(np.bincount(lattice.source[words], minlength=states))
@@ -108,12 +108,12 @@ def _subsets(
     found = kernels.determinize(
         lattice.frame,
         (first_eps, lattice.nextstate[eps], lattice.ilabel[eps], lattice.source[eps]),
-        both[eps],
+        costs[eps],
         (first_word, lattice.nextstate[words], lattice.ilabel[words], numbers.astype(np.int32)),
-        both[words],
+        costs[words],
         final,
-        (to_end, exit_to_end),
-        (float(beam), float(delta), int(max_bytes), int(max_steps)),
+        exit_to_end,
+        (float(to_end[0]), float(beam), float(delta), int(max_bytes), int(max_steps)),
     )
     return (*found, names)
 
@@ -128,7 +128,6 @@ def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> Compa
     source, nextstate, end = rank[arcs[:, 0]], rank[arcs[:, 1]], rank[ends[:, 0]]
     by_source, by_end = np.lexsort((arcs[:, 2], source)), np.argsort(end)
     length = frame[nextstate] - frame[source]
-    length[length < 0] = 0  # into a state that was not expanded
     first_label, labels = strings_at(arcs[by_source, 3], length[by_source], labels)
     end_length = np.diff(np.append(ends[:, 1], len(end_labels)))
     _, final_labels = strings_at(ends[by_end, 1], end_length[by_end], end_labels)
