@@ -58,8 +58,10 @@ def print_explanation(told: Explanation, *, every_word: bool) -> None:
 
 
 def _print_pronunciations(told: Explanation) -> None:
+    recognised = () if told.hypothesis is None else told.hypothesis.words
+    known = {one for one, other in align(told.reference_words, recognised) if one == other}
     for word, variants in dict(zip(told.reference_words, told.pronunciations, strict=True)).items():
-        if variants:
+        if variants and word not in known:
             click.echo(f"'{word}' is pronounced: {'; '.join(' '.join(phones) for phones in variants)}")
 
 
