@@ -26,8 +26,8 @@ def print_explanation(told: Explanation, *, every_word: bool) -> None:
         pairs = align(told.reference_words, told.hypothesis.words)
         click.echo("\n" + aligned_text(UtteranceScore("", pairs), width=width))
     for one in told.missing:
-        similar = f"; spelled alike: {', '.join(one.similar)}" if one.similar else ""
-        click.echo(f"'{one.word}' is not among the words of the graph{similar}")
+        if one.similar:
+            click.echo(f"spelled like '{one.word}': {', '.join(one.similar)}")
     if told.verdict in ("lexicon", "grammar", "frames"):
         _print_pronunciations(told)
     if told.reference is None or told.hypothesis is None:

@@ -74,7 +74,7 @@ def word_lattice(graph: SearchGraph, lattice: CompactLattice) -> WordLattice:
 def _pronunciations(graph: SearchGraph, lattice: CompactLattice) -> dict[int, list[tuple[int, ...]]]:
     """Return the pronunciations of the lattice's words as phone ids, and those of silence under 0."""
     ids = {name: number for number, name in enumerate(graph.phones)}
-    silence = [(name,) for name in graph.manifest.silence_phones] if graph.manifest else []
+    silence: list[tuple[str, ...]] = [(name,) for name in graph.manifest.silence_phones] if graph.manifest else []
     silence += graph.pronunciations.get("<eps>", ())
     found = {0: [tuple(ids[phone] for phone in variant) for variant in silence if ids.keys() >= set(variant)]}
     for number in np.unique(lattice.olabel[lattice.olabel > 0]).tolist():
