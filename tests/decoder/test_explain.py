@@ -216,6 +216,19 @@ def test_the_right_words_are_right():
     assert told.gap == 0
 
 
+def test_the_right_words_on_a_path_that_costs_more_than_it_need_are_right_but_the_loss_is_told():
+    graph = replace(detour(), word_source=("<eps>", "yes", "yes"))
+    arcs = np.array(graph.arcs)
+    arcs["olabel"][arcs["olabel"] > 0] = 1
+    told = explain(
+        replace(graph, arcs=arcs, word_source=("<eps>", "yes")), [[0.0, -0.5], [0.0, -0.25], [0.0, 1.0], [0.0, 1.0]],
+        ["yes"], replace(NO_LIMITS, beam=3.6),
+    )  # fmt: skip
+    assert told.verdict == "correct"
+    assert told.loss.frame == 2
+    assert "the words are the reference's, on a path that costs 2.25 more than it need" in told.sentence
+
+
 def test_words_that_are_silence_may_stand_anywhere():
     arcs = [(0, 0, 1, 1, 0.5), (0, 0, 2, 3, 0.0)]
     graph = make_search_graph(arc_table(1, arcs, finals={0: 0.0}), [-1, 0, 1], words=WORDS)
@@ -295,3 +308,25 @@ def test_what_a_narrow_beam_loses_of_real_speech_the_named_beam_keeps(kaldi):
         else:
             assert "costs still less" in told.sentence
     assert lost
+
+
+def test_the_search_error_of_kaldis_fasterdecoder_is_told(kaldi, corpora):
+    graph, scores, _ = kaldi
+    found = corpora / "kaldi_an4" / "lattices"
+    faster, lattice = (
+        {
+            line.split()[0]: [graph.word(int(word)) for word in line.split()[1:]]
+            for line in path.read_text().splitlines()
+        }
+        for path in (found / "words_decode.int", found / "1best.words")
+    )
+    (name,) = [name for name in lattice if lattice[name] != faster[name]]
+    options = replace(OPTIONS, min_active=20)  # FasterDecoder's
+    assert explain(graph, scores[name], faster[name], options).verdict == "correct"
+    told = explain(graph, scores[name], lattice[name], options)
+    assert told.verdict == "search"
+    assert told.loss.gap > told.loss.width
+    assert told.gap < 0
+    assert decode(graph, scores[name], replace(options, beam=told.loss.beam)).words == tuple(lattice[name])
+    assert explain(graph, scores[name], lattice[name], OPTIONS).verdict == "correct"  # by its min_active of 200
+    assert explain(graph, scores[name], faster[name], OPTIONS).verdict == "model"

@@ -215,7 +215,10 @@ class _Explainer:
             )  # fmt: skip
         loss = find_loss(graph, self.scores, self.options, reference.costs, widest_beam=widest_beam)
         same = reference.told.words == hypothesis.told.words and hypothesis.path.reached_final
-        sentence = ("the words are the reference's, but " if same else "") + self._of_loss(loss, reference)
+        sentence = self._of_loss(loss, reference)
+        if same:
+            more = hypothesis.costs.total - reference.costs.total
+            sentence = f"the words are the reference's, on a path that costs {more:.2f} more than it need: {sentence}"
         return Explanation(
             "correct" if same else "search", sentence, words, reference.told, hypothesis.told, regions, loss,
             pronunciations=listed,

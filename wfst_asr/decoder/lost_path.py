@@ -26,8 +26,8 @@ class LostPath:
         gap: its cost above the best token's there.
         width: the beam that was used there, which max_active may have narrowed.
         limited: whether max_active narrowed it.
-        beam: the beam with which the path stays in the search, the narrowest but for rounding; None if that is wider
-            than what may be tried.
+        beam: the beam with which the path stays in the search, the narrowest but for rounding and min_active; None if
+            that is wider than what may be tried.
         max_active: what leaves it in the search at that beam: that of the search, or twice, four times ... as much;
             None for no limit.
         highest_gap: the most that the path costs above the best token of a frame, in the search that lost it.
@@ -80,8 +80,10 @@ def find_loss(
     highest = path.highest_by_frame()
     first = _watch(graph, scores, options)
     gaps = highest[: len(first.best)] - first.best
-    frame = _leaving(gaps, first, options)
-    at = int(np.argmax(gaps)) if frame is None else frame
+    width, limited = _widths(first, options)
+    out = np.flatnonzero(gaps > width + _ROUNDING)
+    frame = int(out[0]) if len(out) else None
+    at = int(np.argmax(gaps)) if frame is None and len(gaps) else frame or 0
     beam, found = _least_beam(graph, scores, options, path, highest, max(widest_beam, options.beam))
     max_active: int | None = None
     if beam is not None and options.max_active is not None:
@@ -90,8 +92,8 @@ def find_loss(
     return LostPath(
         frame=frame,
         gap=float(gaps[at]) if len(gaps) else 0.0,
-        width=float(first.width[at]) if len(gaps) else options.beam,
-        limited=bool(first.limited[at]) if len(gaps) else False,
+        width=float(width[at]) if len(gaps) else options.beam,
+        limited=bool(limited[at]) if len(gaps) else False,
         beam=beam,
         max_active=max_active,
         highest_gap=float(gaps.max(initial=0.0)),
@@ -100,14 +102,16 @@ def find_loss(
     )
 
 
-def _leaving(gaps: NDArray[np.float64], watched: _Watched, options: DecodeOptions) -> int | None:
-    """Return the first frame at whose beginning a path is out of the beam, or has not come in from the one before."""
-    out = gaps > watched.width + _ROUNDING
-    if len(gaps) > 1:
-        entering = watched.width[:-1] + np.where(watched.limited[:-1], options.beam_delta, 0.0)
-        out[1:] |= gaps[1:] > entering + _ROUNDING
-    frames = np.flatnonzero(out)
-    return int(frames[0]) if len(frames) else None
+def _widths(watched: _Watched, options: DecodeOptions) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the beam in which a token of each frame is made and then followed, and whether max_active narrowed it.
+
+    Where max_active narrows a frame's beam, the tokens that it makes for the next are held to that and `beam_delta`.
+    """
+    width, limited = watched.width.copy(), watched.limited.copy()
+    entering = np.where(watched.limited[:-1], watched.width[:-1] + options.beam_delta, np.inf)
+    limited[1:] |= entering < width[1:]
+    width[1:] = np.minimum(width[1:], entering)
+    return width, limited
 
 
 def keeps(found: SearchPath | None, path: PathCosts) -> bool:
