@@ -101,6 +101,10 @@ def format_lattice(raw: KaldiLattice) -> str:
     """Return the lines of a lattice, the start state's first, an empty line at the end."""
     weights = _weights(raw.cost, raw.first_label, raw.labels, compact=raw.compact)
     final_weights = _weights(raw.final, raw.first_final_label, raw.final_labels, compact=raw.compact)
+    if raw.start < 0 or (
+        raw.first_arc[raw.start] == raw.first_arc[raw.start + 1] and raw.final[raw.start, 0] == np.inf
+    ):
+        return "\n"  # without a line of its own the start would be lost; there is no path anyway
     lines = []
     states = range(raw.num_states)
     for s in sorted(states, key=lambda s: s != raw.start):

@@ -73,8 +73,15 @@ def union(lattices: Sequence[AnyLattice]) -> AnyLattice:
 
     compact = isinstance(first, CompactLattice)
     consumed = np.diff(strings("first_label", "labels")[0]) if compact else joined("ilabel") != 0
+    final_strings = strings("first_final_label", "final_labels") if compact else None
+    end_consumed = None if final_strings is None else np.diff(final_strings[0])[end_of]
     kept = arrange(
-        first_arc, nextstate[order], consumed[order], is_final=is_final, in_time_order=isinstance(first, Lattice)
+        first_arc,
+        nextstate[order],
+        consumed[order],
+        is_final=is_final,
+        end_consumed=end_consumed,
+        in_time_order=isinstance(first, Lattice),
     )
     arcs, ends = order[kept.arcs], end_of[kept.states]
     fields: dict[str, Any] = {
@@ -88,10 +95,9 @@ def union(lattices: Sequence[AnyLattice]) -> AnyLattice:
         "lattice_beam": min(lattice.lattice_beam for lattice in given),
         "reached_final": all(lattice.reached_final for lattice in given),
     }
-    if compact:
+    if final_strings is not None:
         fields["first_label"], fields["labels"] = take_strings(*strings("first_label", "labels"), arcs)
         fields["final_acoustic_cost"] = joined("final_acoustic_cost")[ends]
-        final_strings = strings("first_final_label", "final_labels")
         fields["first_final_label"], fields["final_labels"] = take_strings(*final_strings, ends)
     else:
         fields["ilabel"] = joined("ilabel")[arcs]
