@@ -130,7 +130,7 @@ def _samples(audio: str, rate_hz: int, chunk_ms: float) -> "Iterator[NDArray[Any
         for at in range(0, len(sound), size):
             yield sound[at : at + size]
         return
-    source = click.get_binary_stream("stdin")
+    source = sys.stdin.buffer
     data = source.read(2 * size)
     if data[:4] in _CONTAINERS:
         raise WfstAsrError(

@@ -88,6 +88,11 @@ class Utterance:
     frame_shift_s: float
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words."""
+        return self.result.words
+
+    @property
     def text(self) -> str:
         """The words with spaces between."""
         return self.result.text
