@@ -1,10 +1,13 @@
-"""Kernel of pruned lattice determinization: subsets of a raw lattice's states, the best first.
+"""Kernel of pruned lattice determinization: subsets of a raw lattice's states, in the order of time.
 
 A state of the result is a subset of elements (exit, cost, acoustic cost, string): an exit is a raw state that words
 leave, or where paths end; the string holds the labels of the frames since the subset's cut.  The cost of the best way
 through a subset and the string up to the cut, which all elements share, stand on the arcs that lead to it.  Elements
 are made as far as a path through them costs at most the beam more than the best one through their subset: what a
 subset holds does not depend on how it was reached, so that subsets with the same elements are one state.
+
+Arcs lead to a later cut, or to a higher lowest exit: in this order the cost of the best way to a subset is known when
+its arcs are made, and what was passed is not needed any more.
 """
 
 from typing import Any
@@ -14,11 +17,17 @@ from numba import njit
 
 from wfst_asr.fst._growing_kernels import grown
 from wfst_asr.lattice._subset_kernels import (
+    ACOUSTIC,
+    COST,
+    EPS_BEGIN,
+    EPS_END,
     EXIT,
     FRAME,
     LABEL,
     NODE,
     PARENT,
+    STRING,
+    TO_END,
     close,
     grown_rows,
     pop,
@@ -29,10 +38,8 @@ from wfst_asr.lattice._subset_kernels import (
 )
 
 MEMORY, STEPS = 1, 2
-_KEYS = 1 << 14  # steps of a unit of cost in the order of the heap
-_FRAMES = (1 << 22) - 1
-_COSTLIEST = 1 << 40
-_BEGIN, _END, _CUT, _DONE, _CHAIN = 0, 1, 2, 3, 4
+_SLACK = 1e-5  # beyond the beam, for what rounding and equal subsets add up to
+_BEGIN, _END, _CUT, _LOW, _DONE, _CHAIN = 0, 1, 2, 3, 4, 5
 _SOURCE, _NEXT, _WORD, _FIRST = 0, 1, 2, 3
 
 
@@ -106,9 +113,57 @@ def _write(labels: Any, count: int, nodes: Any, node: int, length: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def determinize(
-    frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, final: Any, exit_to_end: Any, limits: Any
-) -> Any:
+def _chain(state: Any, hashes: Any, heads: Any, begin: int, end: int) -> None:
+    """Enter states into the lists by hash, but those that were passed."""
+    for i in range(begin, end):
+        if state[i, _DONE] == 0:
+            slot = hashes[i, 0] & np.uint64(len(heads) - 1)
+            state[i, _CHAIN] = heads[slot]
+            heads[slot] = i
+
+
+@njit(cache=True, nogil=True)
+def _forget(
+    state: Any, num_states: int, element: Any, element_cost: Any, nodes: Any, node_hash: Any, count: int
+) -> tuple[int, int]:
+    """Drop the elements of states that were passed, and strings that no other element needs, moving the others up.
+
+    Returns the numbers of nodes and of elements.
+    """
+    unused = np.iinfo(np.int32).max
+    cut = np.full(count, unused, np.int32)  # the frame down to which a node's string is needed
+    elements = 0
+    for i in range(num_states):
+        begin, end = state[i, _BEGIN], state[i, _END]
+        if state[i, _DONE] != 0:
+            begin = end
+        state[i, _BEGIN] = elements
+        for e in range(begin, end):
+            node = element[e, NODE]
+            cut[node] = min(cut[node], state[i, _CUT])
+            element[elements, EXIT], element[elements, NODE] = element[e, EXIT], node
+            element_cost[elements, 0], element_cost[elements, 1] = element_cost[e, 0], element_cost[e, 1]
+            elements += 1
+        state[i, _END] = elements
+    for i in range(count - 1, 0, -1):
+        if cut[i] < nodes[i, FRAME]:
+            cut[nodes[i, PARENT]] = min(cut[nodes[i, PARENT]], cut[i])
+    cut[0] = 0
+    kept = 0
+    for i in range(count):
+        if cut[i] == unused:
+            continue
+        nodes[kept, PARENT] = cut[nodes[i, PARENT]] if cut[i] < nodes[i, FRAME] else 0
+        nodes[kept, LABEL], nodes[kept, FRAME], node_hash[kept] = nodes[i, LABEL], nodes[i, FRAME], node_hash[i]
+        cut[i] = kept  # from here on, where it is now
+        kept += 1
+    for e in range(elements):
+        element[e, NODE] = cut[element[e, NODE]]
+    return kept, elements
+
+
+@njit(cache=True, nogil=True)
+def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, final: Any, limits: Any) -> Any:
     """Run the subset construction.
 
     Args:
@@ -118,41 +173,45 @@ def determinize(
         word: (S + 1,) first word arc of a state, and of each such arc nextstate, label and word, words from 0 up.
         word_cost: (W, 3) as for `eps_cost`.
         final: (S,) cost of ending.
-        exit_to_end: (S,) best cost to the end of ways that take a word arc, or end, at once.
         limits: cost of the best path, beam, tolerance of costs of equal subsets, bytes, steps.
 
     Returns:
-        (which limit was met, or 0; the beam that was covered), (N, 2) cut and lowest exit of the states, arcs (source,
-        next, word, first label), (A, 2) their costs, their labels, (F, 2) ends
-        (state, first label), (F, 2) their costs, their labels.
+        (which limit was met, or 0; the frame that was reached then), (N, 2) cut and lowest exit of the states, arcs
+        (source, next, word, first label), (A, 3) their costs, acoustic costs and of the best path through them, their
+        labels, (F, 2) ends (state, first label), (F, 2) their costs, their labels.
     """
     eps_first, eps_next, eps_label, eps_source = eps
     best, beam, delta, max_bytes, max_steps = limits
-    raw, num_word_arcs = len(frame), len(word_cost)
-    width = beam + 4.0 / _KEYS
+    num_raw, num_word_arcs = len(frame), len(word_cost)
+    width = beam + _SLACK
     # what grows: strings, elements, states, arcs, ends, a heap of states
     nodes, node_hash, num_nodes = np.zeros((1024, 3), np.int32), np.zeros(1024, np.uint64), 1
     element, element_cost, num_elements = np.zeros((1024, 2), np.int32), np.zeros((1024, 2)), 0
-    state, hashes, num_states = np.zeros((256, 5), np.int32), np.zeros((256, 2), np.uint64), 0
+    state, hashes, num_states = np.zeros((256, 6), np.int32), np.zeros((256, 2), np.uint64), 0
     forward = np.zeros(256)
-    arc, arc_cost, num_arcs = np.zeros((256, 4), np.int32), np.zeros((256, 2)), 0
+    arc, arc_cost, num_arcs = np.zeros((256, 4), np.int32), np.zeros((256, 3)), 0
     labels, num_labels = np.zeros(4096, np.int32), 0
     end, end_cost, num_ends = np.zeros((64, 2), np.int32), np.zeros((64, 2)), 0
     end_labels, num_end_labels = np.zeros(1024, np.int32), 0
     heap_key, heap_state, num_heap = np.zeros(256, np.int64), np.zeros(256, np.int32), 0
     heads = np.full(256, -1, np.int32)  # the last state by hash, others by _CHAIN
-    # scratch
-    reached, reached_by, exits = np.empty((raw, 2)), np.empty(raw, np.int32), np.empty(raw, np.int32)
-    bits = np.zeros((raw >> 6) + 1, np.uint64)
-    node_of, filled, trail = np.full(raw, -1, np.int32), np.empty(raw, np.int32), np.empty(raw, np.int32)
-    candidate, candidate_cost = np.empty((num_word_arcs, 3), np.int32), np.empty(num_word_arcs)
+    # raw states and arcs
+    reached, place = np.empty((num_raw, 3)), np.empty((num_raw, 4), np.int32)
+    for s in range(num_raw):
+        reached[s, TO_END] = final[s]
+        for a in range(word[0][s], word[0][s + 1]):
+            reached[s, TO_END] = min(reached[s, TO_END], word_cost[a, 0])
+        place[s, EPS_BEGIN], place[s, EPS_END], place[s, STRING] = eps_first[s], eps_first[s + 1], -1
     num_words = 0
     for a in range(num_word_arcs):
         num_words = max(num_words, word[3][a] + 1)
+    # scratch
+    exits, filled, trail = np.empty(num_raw, np.int32), np.empty(num_raw, np.int32), np.empty(num_raw, np.int32)
+    bits = np.zeros((num_raw >> 6) + 1, np.uint64)
     head, words = np.full(num_words, -1, np.int32), np.empty(num_words + 1, np.int32)
-    found = (candidate, candidate_cost, head, words)
-    entry, entry_cost, entry_of = np.empty((raw, 3), np.int32), np.empty((raw, 2)), np.zeros(raw, np.int32)
-    status, steps, lowest_end, source = 0, 0, np.inf, -1
+    found = (np.empty((num_word_arcs, 3), np.int32), np.empty(num_word_arcs), head, words)
+    entry, entry_cost, entry_of = np.empty((num_raw, 3), np.int32), np.empty((num_raw, 2)), np.zeros(num_raw, np.int32)
+    status, steps, source, crowded = 0, 0, -1, 1 << 16
     while True:
         count = 1
         here = state[max(0, source)].copy()  # the array grows
@@ -167,7 +226,6 @@ def determinize(
                     last = e
             cost = element_cost[last, 0] + final[element[last, EXIT]]
             if forward[source] + cost <= best + width:
-                lowest_end = min(lowest_end, forward[source] + cost)
                 end, end_cost = grown_rows(end, num_ends + 1), grown_rows(end_cost, num_ends + 1)
                 end[num_ends, 0], end[num_ends, 1] = source, num_end_labels
                 end_cost[num_ends, 0], end_cost[num_ends, 1] = cost, element_cost[last, 1]
@@ -188,14 +246,7 @@ def determinize(
                 if forward[source] + lowest > best + width:
                     continue
             num_exits, num_reached, num_looked = close(
-                entry,
-                entry_cost,
-                num_entries,
-                exit_to_end,
-                (eps_first, eps_next),
-                eps_cost,
-                (reached, reached_by, exits, bits),
-                lowest + width,
+                entry, entry_cost, num_entries, eps_next, eps_cost, (reached, place), (exits, bits), lowest + width
             )
             steps += num_entries + num_looked
             nodes, node_hash = grown_rows(nodes, num_nodes + num_reached), grown(node_hash, num_nodes + num_reached)
@@ -203,104 +254,95 @@ def determinize(
             num_nodes, common, num_filled = spell(
                 exits[:num_exits],
                 entry,
-                reached_by,
+                place,
                 eps_source,
                 eps_label,
-                (node_of, filled, trail),
+                (filled, trail),
                 (nodes, node_hash),
                 num_nodes,
             )
             steps += num_nodes - low_nodes
-            element = grown_rows(element, num_elements + num_exits)
-            element_cost = grown_rows(element_cost, num_elements + num_exits)
+            # elements, told from the one that is cheapest up to here
+            end_element = num_elements + num_exits
+            element, element_cost = grown_rows(element, end_element), grown_rows(element_cost, end_element)
             least = exits[0]
-            for i in range(num_exits):
-                s = exits[i]
-                element[num_elements + i, EXIT], element[num_elements + i, NODE] = s, node_of[s]
-                if reached[s, 0] < reached[least, 0]:
+            for s in exits[:num_exits]:
+                if reached[s, COST] < reached[least, COST]:
                     least = s
-            for i in range(num_filled):
-                node_of[filled[i]] = -1
             base, base_acoustic, ahead = 0.0, 0.0, 0.0
             if source >= 0:
-                base, base_acoustic = reached[least, 0], reached[least, 1]
+                base, base_acoustic = reached[least, COST], reached[least, ACOUSTIC]
                 ahead = forward[source] + base
             else:
                 common = 0
-            end_element = num_elements + num_exits
-            for i in range(num_elements, end_element):
-                element_cost[i, 0] = reached[element[i, EXIT], 0] - base
-                element_cost[i, 1] = reached[element[i, EXIT], 1] - base_acoustic
+            for i in range(num_exits):
+                s, e = exits[i], num_elements + i
+                element[e, EXIT], element[e, NODE] = s, place[s, STRING]
+                element_cost[e, 0], element_cost[e, 1] = reached[s, COST] - base, reached[s, ACOUSTIC] - base_acoustic
+            for s in filled[:num_filled]:
+                place[s, STRING] = -1
             # the state that this subset is, if it is known
             cut, cut_hash = nodes[common, FRAME], node_hash[common]
             whole_hash = subset_hash(element, num_elements, end_element, node_hash, cut_hash)
             subset = heads[whole_hash & np.uint64(len(heads) - 1)]
             this = (num_elements, end_element, cut_hash)
             while subset >= 0:
-                if hashes[subset, 0] == whole_hash:
+                if hashes[subset, 0] == whole_hash and state[subset, _DONE] == 0:
                     other = (state[subset, _BEGIN], state[subset, _END], hashes[subset, 1])
                     steps += num_exits
                     if same_elements(element, element_cost, node_hash, this, other, delta):
                         break
                 subset = state[subset, _CHAIN]
-            if source >= 0:
-                arc, arc_cost = grown_rows(arc, num_arcs + 1), grown_rows(arc_cost, num_arcs + 1)
-                arc[num_arcs, _SOURCE], arc[num_arcs, _WORD], arc[num_arcs, _FIRST] = source, words[k], num_labels
-                arc[num_arcs, _NEXT] = subset if subset >= 0 else num_states
-                arc_cost[num_arcs, 0], arc_cost[num_arcs, 1] = base, base_acoustic
-                num_arcs += 1
-                labels = _write(labels, num_labels, nodes, common, cut - here[_CUT])
-                num_labels += cut - here[_CUT]
             if subset >= 0:
                 num_nodes = low_nodes
-                if state[subset, _DONE] != 0 or ahead >= forward[subset]:
-                    continue
+                forward[subset] = min(forward[subset], ahead)
             else:
-                num_elements = end_element
                 subset = num_states
                 num_states += 1
                 state, hashes = grown_rows(state, num_states), grown_rows(hashes, num_states)
                 forward = grown(forward, num_states)
-                state[subset, _BEGIN], state[subset, _END] = this[0], this[1]
-                state[subset, _CUT], state[subset, _DONE] = cut, 0
+                state[subset, _BEGIN], state[subset, _END] = num_elements, end_element
+                state[subset, _CUT], state[subset, _LOW], state[subset, _DONE] = cut, exits[0], 0
                 hashes[subset, 0], hashes[subset, 1] = whole_hash, cut_hash
+                forward[subset] = ahead
+                num_elements = end_element
                 again = subset
                 if num_states > len(heads):
                     heads = np.full(4 * len(heads), -1, np.int32)
                     again = 0
-                for i in range(again, num_states):
-                    slot = hashes[i, 0] & np.uint64(len(heads) - 1)
-                    state[i, _CHAIN] = heads[slot]
-                    heads[slot] = i
-            forward[subset] = ahead
-            gap = np.int64(min(max(0.0, ahead - base + lowest - best) * _KEYS, _COSTLIEST))
-            key = (gap + 1) * (_FRAMES + 1) - 1 - (np.int64(frame[exits[num_exits - 1]]) & _FRAMES)
-            heap_key, heap_state = grown(heap_key, num_heap + 1), grown(heap_state, num_heap + 1)
-            push(heap_key, heap_state, num_heap, key, subset)
-            num_heap += 1
+                _chain(state, hashes, heads, again, num_states)
+                heap_key, heap_state = grown(heap_key, num_heap + 1), grown(heap_state, num_heap + 1)
+                push(heap_key, heap_state, num_heap, (np.int64(cut) << 32) + np.int64(exits[0]), subset)
+                num_heap += 1
+            if source >= 0:
+                arc, arc_cost = grown_rows(arc, num_arcs + 1), grown_rows(arc_cost, num_arcs + 1)
+                arc[num_arcs, _SOURCE], arc[num_arcs, _NEXT] = source, subset
+                arc[num_arcs, _WORD], arc[num_arcs, _FIRST] = words[k], num_labels
+                arc_cost[num_arcs, 0], arc_cost[num_arcs, 1] = base, base_acoustic
+                arc_cost[num_arcs, 2] = forward[source] + lowest
+                num_arcs += 1
+                labels = _write(labels, num_labels, nodes, common, cut - here[_CUT])
+                num_labels += cut - here[_CUT]
         if source >= 0:
             state[source, _DONE] = 1
-        while num_heap > 0 and state[heap_state[0], _DONE] != 0:
-            pop(heap_key, heap_state, num_heap)
-            num_heap -= 1
         if num_heap == 0:
             break
-        used = 20 * len(nodes) + 24 * len(element) + 44 * len(state) + 4 * len(heads) + 36 * len(arc) + 4 * len(labels)
-        used += 24 * len(end) + 4 * len(end_labels) + 12 * len(heap_key)
-        covered = max(0.0, (heap_key[0] // (_FRAMES + 1) - 2) / _KEYS)
-        reached_end = lowest_end <= best + max(1e-6, covered)  # the best path is there
-        if reached_end and (used > max_bytes or steps > max_steps):
+        if num_nodes + num_elements > crowded:
+            num_nodes, num_elements = _forget(state, num_states, element, element_cost, nodes, node_hash, num_nodes)
+            heads[:] = -1
+            _chain(state, hashes, heads, 0, num_states)
+            steps += num_nodes + num_elements + num_states
+            crowded = max(crowded, 2 * (num_nodes + num_elements))
+        used = 20 * len(nodes) + 24 * len(element) + 48 * len(state) + 4 * len(heads)
+        used += 40 * len(arc) + 4 * len(labels) + 24 * len(end) + 4 * len(end_labels) + 12 * len(heap_key)
+        if used > max_bytes or steps > max_steps:
             status = MEMORY if used > max_bytes else STEPS
-            beam = min(beam, covered)
             break
         source = pop(heap_key, heap_state, num_heap)
         num_heap -= 1
-    form = np.empty((num_states, 2), np.int32)
-    for i in range(num_states):
-        form[i, 0], form[i, 1] = state[i, _CUT], element[state[i, _BEGIN], EXIT]
     return (
-        (status, beam, steps),
-        form,
+        (status, state[max(0, source), _CUT]),
+        state[:num_states, _CUT : _LOW + 1].copy(),
         arc[:num_arcs],
         arc_cost[:num_arcs],
         labels[:num_labels],

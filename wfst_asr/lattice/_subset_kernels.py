@@ -14,6 +14,8 @@ from wfst_asr.fst._growing_kernels import mixed
 
 PARENT, LABEL, FRAME = 0, 1, 2
 EXIT, NODE = 0, 1
+COST, ACOUSTIC, TO_END = 0, 1, 2
+EPS_BEGIN, EPS_END, BY, STRING = 0, 1, 2, 3
 _DE_BRUIJN = 0x03F79D71B4CB0A89
 _BIT = np.zeros(64, np.int64)
 for _i in range(64):
@@ -64,7 +66,7 @@ def pop(keys: Any, states: Any, count: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def close(
-    entry: Any, entry_cost: Any, count: int, exit_to_end: Any, eps: Any, eps_cost: Any, way: Any, limit: float
+    entry: Any, entry_cost: Any, count: int, eps_next: Any, eps_cost: Any, raw: Any, way: Any, limit: float
 ) -> tuple[int, int, int]:
     """Follow the arcs without a word from entries as long as a path to the end costs at most `limit`.
 
@@ -74,22 +76,23 @@ def close(
         entry: rows (state, ...), each state once, of which `count` are used.
         entry_cost: rows (cost, acoustic cost).
         count: entries.
-        exit_to_end: (S,) best cost to the end of ways that take a word arc, or end, at once.
-        eps: (S + 1,) first arc without word of a state, and (E,) where each leads.
+        eps_next: (E,) where each arc without a word leads.
         eps_cost: (E, 3) cost to the end, cost of the arc, acoustic cost.
-        way: filled for the states that are reached: (S, 2) cost and acoustic cost of the best way, (S,) its last arc,
-            or -1 - i for entry i; (S,) the exits within the limit, in order; and a set of bits, empty before and after.
+        raw: of the raw states, rows (cost, acoustic cost, cost to the end of ways that take a word arc, or end, at
+            once) and rows (first arc, end of the arcs, last arc of the best way here, string): costs of the best way
+            and its last arc, or -1 - i for entry i, are filled in for the states that are reached.
+        way: (S,) filled with the exits within the limit, in order; and a set of bits, empty before and after.
         limit: on a path to the end.
 
     Returns:
         how many exits there are, states and arcs that were looked at.
     """
-    eps_first, eps_next = eps
-    reached, reached_by, exits, bits = way
+    reached, place = raw
+    exits, bits = way
     low, high = len(bits), -1
     for i in range(count):
         s = entry[i, 0]
-        reached[s, 0], reached[s, 1], reached_by[s] = entry_cost[i, 0], entry_cost[i, 1], -1 - i
+        reached[s, COST], reached[s, ACOUSTIC], place[s, BY] = entry_cost[i, 0], entry_cost[i, 1], -1 - i
         bits[s >> 6] |= np.uint64(1) << np.uint64(s & 63)
         low, high = min(low, s >> 6), max(high, s >> 6)
     num_exits, num_states, num_arcs = 0, 0, 0
@@ -102,11 +105,11 @@ def close(
         bits[low] = word ^ lowest
         s = (low << 6) + _BIT[(lowest * np.uint64(_DE_BRUIJN)) >> np.uint64(58)]
         num_states += 1
-        here = reached[s, 0]
-        if here + exit_to_end[s] <= limit:
+        here = reached[s, COST]
+        if here + reached[s, TO_END] <= limit:
             exits[num_exits] = s
             num_exits += 1
-        begin, end = eps_first[s], eps_first[s + 1]
+        begin, end = place[s, EPS_BEGIN], place[s, EPS_END]
         num_arcs += end - begin
         for a in range(begin, end):
             if here + eps_cost[a, 0] > limit:
@@ -117,9 +120,10 @@ def close(
             if bits[d >> 6] & bit == 0:
                 bits[d >> 6] |= bit
                 high = max(high, d >> 6)
-            elif reached[d, 0] <= cost:
+            elif reached[d, COST] <= cost:
                 continue
-            reached[d, 0], reached[d, 1], reached_by[d] = cost, reached[s, 1] + eps_cost[a, 2], a
+            reached[d, COST], reached[d, ACOUSTIC] = cost, reached[s, ACOUSTIC] + eps_cost[a, 2]
+            place[d, BY] = a
     return num_exits, num_states, num_arcs
 
 
@@ -134,49 +138,49 @@ def _append(nodes: Any, node_hash: Any, count: int, parent: int, label: int) -> 
 
 @njit(cache=True, nogil=True)
 def spell(
-    exits: Any, entry_node: Any, reached_by: Any, eps_source: Any, eps_label: Any, made: Any, strings: Any, count: int
+    exits: Any, entry: Any, place: Any, eps_source: Any, eps_label: Any, scratch: Any, strings: Any, count: int
 ) -> tuple[int, int, int]:
     """Make the strings of the best ways to exits, and find their longest common prefix.
 
     Args:
         exits: states whose ways are wanted.
-        entry_node: rows (state, string, label that follows) of the entries.
-        reached_by: as `close` left it.
+        entry: rows (state, string, label that follows) of the entries.
+        place: rows of the raw states, with the best ways as `close` left them, and strings that are -1; the strings of
+            the states on the ways are filled in.
         eps_source: (E,) where each arc begins.
         eps_label: (E,) labels.
-        made: (S,) strings of the states on the ways, to be filled; -1 before; (S,) the states that were filled; and
-            (S,) room for a way.
+        scratch: (S,) filled with the states whose strings were filled in; and (S,) room for a way.
         strings: nodes and their hashes, with room for one more for each state that was reached.
         count: nodes so far.
 
     Returns:
-        the number of nodes, the node of the common prefix, how many states of `made` were filled.
+        the number of nodes, the node of the common prefix, how many strings were filled in.
     """
     nodes, node_hash = strings
-    node_of, filled, trail = made
+    filled, trail = scratch
     num_filled = 0
     common = -1
     for s in exits:
         depth = 0
         at = s
-        while node_of[at] < 0 and reached_by[at] >= 0:
-            trail[depth] = reached_by[at]
+        while place[at, STRING] < 0 and place[at, BY] >= 0:
+            trail[depth] = place[at, BY]
             depth += 1
-            at = eps_source[reached_by[at]]
+            at = eps_source[place[at, BY]]
         shared = -1  # the way from here on is that of an exit before
-        if node_of[at] < 0:
-            i = -1 - reached_by[at]
-            node = entry_node[i, 1]
-            if entry_node[i, 2] != 0:
-                _append(nodes, node_hash, count, node, entry_node[i, 2])
+        if place[at, STRING] < 0:
+            i = -1 - place[at, BY]
+            node = entry[i, 1]
+            if entry[i, 2] != 0:
+                _append(nodes, node_hash, count, node, entry[i, 2])
                 node = count
                 count += 1
-            node_of[at] = node
+            place[at, STRING] = node
             filled[num_filled] = at
             num_filled += 1
         else:
-            shared = node_of[at]
-        node = node_of[at]
+            shared = place[at, STRING]
+        node = place[at, STRING]
         for j in range(depth - 1, -1, -1):
             a = trail[j]
             if eps_label[a] != 0:
@@ -184,7 +188,7 @@ def spell(
                 node = count
                 count += 1
             at = s if j == 0 else eps_source[trail[j - 1]]
-            node_of[at] = node
+            place[at, STRING] = node
             filled[num_filled] = at
             num_filled += 1
         if common < 0:

@@ -1,8 +1,8 @@
 """Determinization of lattices: one path for each sequence of words, with the costs and the alignment of its best path.
 
-Subset construction over the words, each subset's elements carrying costs and strings of input labels, the best subsets
-first; arcs without a word are followed inside a subset.  Povey et al. 2012, "Generating exact lattices in the WFST
-framework", sections 5 and 6; Kaldi: `DeterminizeLatticePruned`.
+Subset construction over the words, each subset's elements carrying costs and strings of input labels; arcs without a
+word are followed inside a subset.  Povey et al. 2012, "Generating exact lattices in the WFST framework", sections 5
+and 6; Kaldi: `DeterminizeLatticePruned`.
 """
 
 import warnings
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.lattice.best_path import best_path
 from wfst_asr.lattice.compact_lattice import CompactLattice
 from wfst_asr.lattice.compact_pruning import offsets, prune_words, strings_at
 from wfst_asr.lattice.lattice import Lattice, checked_scale, prune
 
 _COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
 _WIDEST = np.finfo(np.float64).max / 4
+_TRIES = 8  # smaller beams, before the best path alone is taken
 _SAME_COST = 1e-6  # subsets whose elements' costs differ by less are one
 
 
@@ -27,8 +29,8 @@ def determinize(
     *,
     lattice_beam: float | None = None,
     acoustic_scale: float | None = None,
-    max_memory_mb: float = 50.0,
-    max_steps: int = 200_000_000,
+    max_memory_mb: float = 100.0,
+    max_steps: int = 100_000_000,
 ) -> CompactLattice:
     """Make a lattice of words: of each sequence of words within the lattice beam exactly one path, the best.
 
@@ -38,18 +40,20 @@ def determinize(
     more than the best + the beam may be there as well, where their arcs are also on a better path.
 
     The result can be exponentially larger than the raw lattice: of a loop of words with scores that tell nothing apart
-    every sequence is within the beam.  Where a limit is met the best part is kept, which is complete to a smaller beam.
+    every sequence is within the beam.  Where a limit is met it is made again with a smaller beam, chosen from the costs
+    of the paths so far, and again; in the end of the best path alone.
 
     Args:
         lattice: a raw lattice; an empty one gives an empty result.
         lattice_beam: to which the result is complete; no wider than the raw lattice's beam, which is the default.
         acoustic_scale: that of the search, if not given.
-        max_memory_mb: most memory of the work on subsets, beside a multiple of the raw lattice's.
-        max_steps: most arcs, labels and elements to look at, which bounds the time: 100 million take about a second.
+        max_memory_mb: most memory of the result and the work on it, beside a multiple of the raw lattice's.
+        max_steps: most arcs, labels and elements to look at with one beam, which bounds the time: 100 million take one
+            to two seconds.
 
     Returns:
         The lattice of words, pruned exactly to its `lattice_beam`: the beam asked for, or a smaller one where a limit
-        was met (with a warning).  The best path is always in it.
+        was met (with a warning); 0 if only the best path is left.
 
     Raises:
         WfstAsrError: a beam below 0, a limit or a scale that is no number above 0.
@@ -64,56 +68,99 @@ def determinize(
     >>> words.olabel.tolist(), words.labels.tolist(), words.graph_cost.tolist(), words.acoustic_cost.tolist()
     ([3], [7, 6], [1.0], [5.0])
     """
-    from wfst_asr.lattice._kernels import forward_backward
-
     scale = checked_scale(lattice.acoustic_scale if acoustic_scale is None else acoustic_scale)
     beam = lattice.lattice_beam if lattice_beam is None else min(float(lattice_beam), lattice.lattice_beam)
     if not beam >= 0:
         raise WfstAsrError(f"lattice beam {beam}, expected a number of at least 0")
     if not max_memory_mb > 0:
-        raise WfstAsrError(f"max_memory_mb {max_memory_mb}, expected a number above 0; usual is 50")
+        raise WfstAsrError(f"max_memory_mb {max_memory_mb}, expected a number above 0; usual is 100")
     if not max_steps > 0:
-        raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 200,000,000")
+        raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 100,000,000")
     if beam < lattice.lattice_beam or scale != lattice.acoustic_scale:
         lattice = prune(lattice, beam, acoustic_scale=scale)
-    cost = lattice.arc_costs(scale)
-    final = lattice.final_cost.astype(np.float64)
-    _, to_end = forward_backward(lattice.first_arc, lattice.nextstate, cost, final, False)
+    to_end = _costs_to_end(lattice)
     if not len(to_end) or to_end[0] == np.inf:
         return _no_path(lattice, scale, beam)
-    found = _subsets(lattice, cost, final, to_end, (min(beam, _WIDEST), _SAME_COST, max_memory_mb * 1e6, max_steps))
-    complete = beam if found[0][0] == 0 else min(beam, found[0][1])
-    made = prune_words(_assembled(lattice, scale, complete, found), complete)
+    limits = (max_memory_mb * 1e6, float(max_steps))
+    found = _subsets(lattice, to_end, limits)
+    complete, met = beam, found[0][0]
+    for narrower in range(_TRIES + 1):
+        if found[0][0] == 0:
+            break
+        if narrower < _TRIES:
+            complete = _smaller_beam(complete, to_end[0], found, lattice.num_frames)
+            lattice = prune(lattice, complete)
+        else:
+            complete, lattice, limits = 0.0, _best_alone(lattice), (np.inf, np.inf)
+        to_end = _costs_to_end(lattice)
+        found = _subsets(lattice, to_end, limits)
     if complete < beam:
-        _warn_of_limit(beam, complete, found[0][0], max_memory_mb, max_steps)
-    single = {name: getattr(made, name).astype(np.float32) for name in _COSTS}
+        limit = f"{max_memory_mb:g} MB (max_memory_mb)" if met == 1 else f"{max_steps:,} steps (max_steps)"
+        warnings.warn(
+            f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of "
+            f"{limit}; ask for a smaller lattice_beam, or raise the limit",
+            WfstAsrWarning,
+            stacklevel=2,
+        )
+    made = prune_words(_assembled(lattice, scale, complete, found), complete)
+    single: dict[str, Any] = {name: getattr(made, name).astype(np.float32) for name in _COSTS}
     return replace(made, **single)
 
 
-def _subsets(
-    lattice: Lattice, cost: NDArray[np.float64], final: NDArray[np.float64], to_end: NDArray[np.float64], limits: Any
-) -> Any:
+def _costs_to_end(lattice: Lattice) -> NDArray[np.float64]:
+    from wfst_asr.lattice._kernels import forward_backward
+
+    costs = lattice.arc_costs(), lattice.final_costs()
+    to_end: NDArray[np.float64] = forward_backward(lattice.first_arc, lattice.nextstate, *costs, False)[1]
+    return to_end
+
+
+def _smaller_beam(beam: float, best: float, found: Any, num_frames: int) -> float:
+    """Choose a beam of which half a limit's work may do, from the paths through the arcs that were made so far."""
+    reached = max(1, found[0][1]) / max(1, num_frames)
+    gaps = found[3][:, 2] - best
+    enough = float(np.quantile(gaps, 0.5 * min(1.0, reached))) if len(gaps) else 0.0
+    return max(0.0, min(0.75 * beam, enough))
+
+
+def _best_alone(lattice: Lattice) -> Lattice:
+    """Return a lattice of the best path only."""
+    arcs = best_path(lattice).arcs
+    states = np.append(0, lattice.nextstate[arcs])
+    ends = np.where(np.arange(len(states)) == len(arcs), lattice.final_cost[states], np.inf)
+    return replace(
+        lattice,
+        frame=lattice.frame[states],
+        first_arc=np.minimum(np.arange(len(states) + 1), len(arcs)),
+        nextstate=np.arange(1, len(states), dtype=np.int32),
+        ilabel=lattice.ilabel[arcs],
+        olabel=lattice.olabel[arcs],
+        graph_cost=lattice.graph_cost[arcs],
+        acoustic_cost=lattice.acoustic_cost[arcs],
+        final_cost=ends.astype(np.float32),
+        lattice_beam=0.0,
+    )
+
+
+def _subsets(lattice: Lattice, to_end: NDArray[np.float64], limits: tuple[float, float]) -> Any:
     """Run the kernel on a raw lattice, its arcs with and without words apart."""
     from wfst_asr.lattice import _determinize_kernels as kernels
 
     eps, words = np.flatnonzero(lattice.olabel == 0), np.flatnonzero(lattice.olabel)
+    cost = lattice.arc_costs()
     costs = np.stack([cost + to_end[lattice.nextstate], cost, lattice.acoustic_cost], axis=1)
-    exit_to_end = final.copy()
-    np.minimum.at(exit_to_end, lattice.source[words], costs[words, 0])
     states = lattice.num_states
     first_eps = offsets(np.bincount(lattice.source[eps], minlength=states))
     first_word = offsets(np.bincount(lattice.source[words], minlength=states))
     names, numbers = np.unique(lattice.olabel[words], return_inverse=True)
-    beam, delta, max_bytes, max_steps = limits
     found = kernels.determinize(
         lattice.frame,
         (first_eps, lattice.nextstate[eps], lattice.ilabel[eps], lattice.source[eps]),
         costs[eps],
         (first_word, lattice.nextstate[words], lattice.ilabel[words], numbers.astype(np.int32)),
         costs[words],
-        final,
-        exit_to_end,
-        (float(to_end[0]), float(beam), float(delta), int(max_bytes), int(max_steps)),
+        lattice.final_costs(),
+        (float(to_end[0]), min(float(lattice.lattice_beam), _WIDEST), _SAME_COST, *limits),
     )
     return (*found, names)
 
@@ -176,14 +223,4 @@ def _no_path(lattice: Lattice, scale: float, beam: float) -> CompactLattice:
         acoustic_scale=scale,
         lattice_beam=beam,
         reached_final=lattice.reached_final,
-    )
-
-
-def _warn_of_limit(beam: float, complete: float, met: int, max_memory_mb: float, max_steps: int) -> None:
-    limit = f"{max_memory_mb:g} MB (max_memory_mb)" if met == 1 else f"{max_steps:,} steps (max_steps)"
-    warnings.warn(
-        f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of {limit}; "
-        "ask for a smaller lattice_beam, or raise the limit",
-        WfstAsrWarning,
-        stacklevel=3,
     )
