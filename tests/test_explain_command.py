@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.toy_world import status_of
+from wfst_asr.cli.demo import sample_recording
 
 Fails = Callable[..., None]
 
@@ -88,3 +90,21 @@ def test_bad_input_is_one_sentence(world: Path, fails: Fails) -> None:
     fails("give the path of a language model", "explain", "graph", "a", "red", "--scores", "scores.ark", "--lm", "no")
     fails("beam -1", "explain", "graph", "a", "red", "--scores", "scores.ark", "--beam", "-1")
     assert status_of("explain", "graph", "a", "red", "--scores", "scores.ark", "--model", "model") == 2
+
+
+@pytest.mark.filterwarnings("default")  # of words without pronunciation
+def test_the_english_model_scores_a_recording_as_transcribe_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pstrain")
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+    recording, few = sample_recording()[0], ("--max-words", 200, "--cache", tmp_path)
+    assert status_of("transcribe", recording, *few, "--json") == 0
+    transcribed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    told = told_json(capsys, "english", recording, "the people of the world", *few)
+    assert told["verdict"] == "model"
+    assert told["hypothesis"]["text"] == transcribed["text"]
+    assert told["hypothesis"]["graph_cost"] == pytest.approx(transcribed["graph_cost"], abs=0.01)
+    assert told["hypothesis"]["times_exact"]
+    assert told_json(capsys, "english", recording, transcribed["text"], *few)["verdict"] == "correct"

@@ -40,6 +40,7 @@ _ENGLISH = "english"
 @click.option(
     "--widest-beam", default=25.0, show_default=True, help="Widest beam that is tried for what the search lost."
 )
+@click.option("--max-words", default=0, show_default=True, help="Vocabulary of english; 0 for all.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the compiled English graph.")
 @click.option("--every-word", is_flag=True, help="Costs of all words, not only of those where the paths differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
@@ -60,6 +61,7 @@ def explain(
     insertion_penalty: float,
     adapt: bool | None,
     widest_beam: float,
+    max_words: int,
     cache: Path | None,
     every_word: bool,
     as_json: bool,
@@ -91,7 +93,9 @@ def explain(
         min_active=min(min_active, max_active) if max_active else min_active,
         acoustic_scale=acoustic_scale,
     )
-    loaded, matrix, options = _load(graph, audio, scores, model, transitions, options, english, adapt, cache)
+    loaded, matrix, options = _load(
+        graph, audio, scores, model, transitions, options, english=(cache, max_words) if english else None, adapt=adapt
+    )
     loaded = with_insertion_penalty(loaded, insertion_penalty)
     ids = {word: number for number, word in enumerate(loaded.words)}
     told = explain_errors(
@@ -116,9 +120,9 @@ def _load(
     model: Path | None,
     transitions: Path | None,
     options: "DecodeOptions",
-    english: bool,
+    *,
+    english: tuple[Path | None, int] | None,
     adapt: bool | None,
-    cache: Path | None,
 ) -> "tuple[SearchGraph, Any, DecodeOptions]":
     """Return the graph, the scores, and the options with their acoustic scale."""
     from dataclasses import replace
@@ -129,11 +133,11 @@ def _load(
         return load_graph_with_labels(graph, transitions=transitions), _matrix(scores, audio), options
     if not Path(audio).exists():
         raise WfstAsrError(f"{audio}: no such file; expected a recording, or with --scores an utterance of them")
-    if english:
+    if english is not None:
         from wfst_asr.cli.english import check_recordings, english_recogniser
 
         check_recordings([Path(audio)])
-        loaded = english_recogniser(cache, 0, tell=False).graph
+        loaded = english_recogniser(*english, tell=False).graph
     else:
         loaded = load_graph_with_labels(graph, transitions=transitions, model=model)
     if loaded.manifest is None and model is not None and options.acoustic_scale is None:
@@ -141,7 +145,9 @@ def _load(
         from wfst_asr.recipe.trained_graph import usual_acoustic_scale
 
         options = replace(options, acoustic_scale=usual_acoustic_scale(read_trained_model(model).tree))
-    matrix = scores_of_recording(loaded, audio, options, model=model, adapt=english if adapt is None else adapt)
+    matrix = scores_of_recording(
+        loaded, audio, options, model=model, adapt=english is not None if adapt is None else adapt
+    )
     return loaded, matrix, options
 
 
