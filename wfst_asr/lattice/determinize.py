@@ -84,10 +84,10 @@ def determinize(
     limits = (max_memory_mb * 1e6, float(max_steps))
     found = _subsets(lattice, to_end, limits)
     complete, met = beam, found[0][0]
-    for narrower in range(_TRIES + 1):
-        if found[0][0] == 0:
-            break
-        if narrower < _TRIES:
+    tries = 0
+    while found[0][0] != 0:
+        tries += 1
+        if complete > 0 and tries <= _TRIES:
             complete = _smaller_beam(complete, to_end[0], found, lattice.num_frames)
             lattice = prune(lattice, complete)
         else:
@@ -116,10 +116,10 @@ def _costs_to_end(lattice: Lattice) -> NDArray[np.float64]:
 
 
 def _smaller_beam(beam: float, best: float, found: Any, num_frames: int) -> float:
-    """Choose a beam of which half a limit's work may do, from the paths through the arcs that were made so far."""
+    """Choose a beam that may do with the limits, from the best paths through the arcs that were made so far."""
     reached = max(1, found[0][1]) / max(1, num_frames)
     gaps = found[3][:, 2] - best
-    enough = float(np.quantile(gaps, 0.5 * min(1.0, reached))) if len(gaps) else 0.0
+    enough = float(np.quantile(gaps, min(1.0, reached))) if len(gaps) else 0.0
     return max(0.0, min(0.75 * beam, enough))
 
 
