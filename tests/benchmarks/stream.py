@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from wfst_asr.decoder.decode import decode
-from wfst_asr.decoder.online import Utterance
+from wfst_asr.decoder.online import PartialResult, Utterance
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import load_graph
 from wfst_asr.features.pipeline_stream import online_pipeline_features
@@ -114,8 +114,12 @@ def main() -> None:
     seconds, with_partial = [], []
     found: list[tuple[int, int, tuple[str, ...], str]] = []
     rules: dict[str, int] = {}
+    shown, stable = 0, 0
 
     def keep(event: Any) -> None:
+        nonlocal shown, stable
+        if isinstance(event, PartialResult):
+            shown, stable = shown + len(event.words), stable + event.num_stable
         if isinstance(event, Utterance):
             rule = event.endpoint.rule if event.endpoint else "end"
             rules[rule] = rules.get(rule, 0) + 1
@@ -149,6 +153,7 @@ def main() -> None:
             "max": round(float(latency.max()), 2),
         },
         "chunks_slower_than_real_time": int((np.array(seconds) > arguments.chunk_ms / 1000).sum()),
+        "stable_share_of_partial_words": round(stable / max(shown, 1), 3),
         "memory_mb": [{kind: round(value, 1) for kind, value in row.items()} for row in memory],
     }
     if not arguments.no_compare:

@@ -170,7 +170,7 @@ class OnlineDecoder:
         self._search = BeamSearch(self.graph, self.options, keep_lattice=self._confidence or self._lattices)
         self._path = GrowingPath(self._search)
         self._times = PartialTimes(self._path, first_frame=self._first_frame)
-        self._scores: list[NDArray[np.float32]] = []
+        self._scores = np.empty((0, self.graph.num_columns), np.float32)  # grows by doubling
 
     @property
     def frames(self) -> int:
@@ -196,8 +196,8 @@ class OnlineDecoder:
             part = checked[at:stop]
             at = stop
             self._search.advance_checked(part)
-            if self._search._links is not None:
-                self._scores.append(part.copy())
+            if self._confidence or self._lattices:
+                self._keep(part)
             if self._search.frames % self._every:
                 continue
             if self._search.frames - self._path.num_frames > _SETTLE_FRAMES:
@@ -207,15 +207,18 @@ class OnlineDecoder:
                 ended.append(self._end(decision))
         return tuple(ended)
 
-    def partial(self) -> PartialResult:
-        """Return the words of the utterance under way."""
+    def partial(self, *, confidence: bool | None = None) -> PartialResult:
+        """Return the words of the utterance under way, without confidences where `confidence` is False.
+
+        The time does not grow with the utterance, but for that of confidences, which are of the lattice so far.
+        """
         path = self._path
         path.settle()
         rest = path.rest()
         times, exact = self._times.words(rest)
         ids = (*path.word_ids, *rest.word_ids)
         confidences = None
-        if self._confidence:
+        if self._confidence and confidence is not False:
             confidences = self._confidences(self._lattice(end_anywhere=True), ids) if ids else ()
         return PartialResult(
             words=tuple(time.word for time in times),
@@ -278,9 +281,16 @@ class OnlineDecoder:
         self._begin()
         return ended
 
+    def _keep(self, scores: NDArray[np.float32]) -> None:
+        end = self._search.frames
+        if end > len(self._scores):
+            larger = np.empty((max(2 * len(self._scores), end, 256), self.graph.num_columns), np.float32)
+            larger[: len(self._scores)] = self._scores
+            self._scores = larger
+        self._scores[end - len(scores) : end] = scores
+
     def _lattice(self, *, end_anywhere: bool) -> CompactLattice:
-        self._scores = [np.concatenate(self._scores)]
-        raw = raw_lattice(self._search, self._scores[0], end_anywhere=end_anywhere)
+        raw = raw_lattice(self._search, self._scores[: self._search.frames], end_anywhere=end_anywhere)
         return determinize(prune(raw, self.options.lattice_beam))
 
     def _confidences(self, lattice: CompactLattice, word_ids: Sequence[int]) -> tuple[float, ...]:

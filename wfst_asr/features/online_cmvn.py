@@ -19,7 +19,7 @@ class OnlineCmvnOptions:
         prior_frames: with a prior, what it is worth at most while the window is not full.
     """
 
-    window: int = 600
+    window: int = 1000
     min_window: int = 100
     prior_frames: float = 200.0
 

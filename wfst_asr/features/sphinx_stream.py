@@ -30,8 +30,8 @@ class OnlineCmnOptions:
     """
 
     kind: str = "live"
-    window: int = 600
-    prior_frames: float = 200.0
+    window: int = 1000
+    prior_frames: float = 400.0
 
     def __post_init__(self) -> None:
         if self.kind not in ONLINE_CMN_KINDS:

@@ -181,11 +181,11 @@ class StreamingRecogniser:
                 ended = True
                 yield utterance
         if self._options.partials and not all_frames:
-            partial = self._decoder.partial()
+            partial = self._decoder.partial(confidence=False)
             shown = (partial.words, partial.num_stable)
             if shown != self._shown and (partial.words or not ended):
                 self._shown = shown
-                yield partial
+                yield self._decoder.partial() if self._options.confidence else partial
 
 
 @dataclass(frozen=True)
