@@ -142,6 +142,15 @@ def test_the_command_prints_utterances_words_or_events(
     assert [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()] == ["final"]
 
 
+class Interrupted(io.BytesIO):
+    """Sound that Ctrl-C ends after a second and a half."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 3 * RATE:
+            raise KeyboardInterrupt
+        return super().read(size)
+
+
 def test_standard_input_is_raw_sound(
     graph: Path,
     trained_on_spoken: Path,
@@ -160,6 +169,9 @@ def test_standard_input_is_raw_sound(
     given(b"")
     assert status_of(*command) == 0
     assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Interrupted(talk.astype("<i2").tobytes())))
+    assert status_of(*command) == 0
+    assert capsys.readouterr().out.split()[0] == SAID[0][0]
     given(b"RIFF....WAVE")
     assert status_of(*command) == 1
     assert "standard input is a wav file; expected raw 16-bit samples" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def stream(
     """Print the words of AUDIO while it is read: a recording, or "-" for standard input.
 
     Standard input is raw sound: one channel of signed 16-bit little-endian samples at the model's sample rate (16000 Hz
-    for English), such as from: arecord -t raw -f S16_LE -r 16000 | wfst-asr stream -
+    for English), such as from: arecord -t raw -f S16_LE -r 16000 | wfst-asr stream -.  Ctrl-C ends the sound.
     """
     if not chunk_ms > 0:
         raise WfstAsrError(f"--chunk-ms is {chunk_ms:g}, expected a number above 0")
@@ -130,8 +130,7 @@ def _samples(audio: str, rate_hz: int, chunk_ms: float) -> "Iterator[NDArray[Any
         for at in range(0, len(sound), size):
             yield sound[at : at + size]
         return
-    source = sys.stdin.buffer
-    data = source.read(2 * size)
+    data = _next_bytes(2 * size)
     if data[:4] in _CONTAINERS:
         raise WfstAsrError(
             f"standard input is a {_CONTAINERS[data[:4]]} file; expected raw 16-bit samples: give the file's name, or "
@@ -139,7 +138,15 @@ def _samples(audio: str, rate_hz: int, chunk_ms: float) -> "Iterator[NDArray[Any
         )
     while data:
         yield np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
-        data = source.read(2 * size)
+        data = _next_bytes(2 * size)
+
+
+def _next_bytes(size: int) -> bytes:
+    """Return the next bytes of standard input, none at its end; Ctrl-C while waiting for them ends it."""
+    try:
+        return sys.stdin.buffer.read(size)
+    except KeyboardInterrupt:
+        return b""
 
 
 class _JsonPrinter:
