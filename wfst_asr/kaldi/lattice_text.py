@@ -64,11 +64,15 @@ def parse_lattice(lines: Iterable[tuple[int, bytes]], *, compact_if_unclear: boo
         raw.nextstate[:] = [a[0] for a in arcs]
         raw.ilabel[:] = [a[1] for a in arcs]
         raw.olabel[:] = [a[2] for a in arcs]
-        raw.cost[:] = [a[3][:2] for a in arcs]
+        with np.errstate(
+            over="ignore"
+        ):  # what is too large becomes infinite, and is refused where lattices are checked
+            raw.cost[:] = [a[3][:2] for a in arcs]
         raw.first_label[1:] = np.cumsum([len(a[3][2]) for a in arcs])
         raw.labels[:] = [label for a in arcs for label in a[3][2]]
     if num_states:
-        raw.final[:] = [w[:2] for w in final_of]
+        with np.errstate(over="ignore"):
+            raw.final[:] = [w[:2] for w in final_of]
         raw.first_final_label[1:] = np.cumsum([len(w[2]) for w in final_of])
         raw.final_labels[:] = [label for w in final_of for label in w[2]]
     return raw
