@@ -242,6 +242,13 @@ def test_bad_input_is_told():
         partial_arcs(one, LABELS)
 
 
+def test_phones_that_can_be_divided_in_too_many_ways_meet_a_limit():
+    lexicon = {1: [(2,), (2, 2)], 2: [(2, 2), (2,)], 0: [(1,)]}
+    arcs = [(i, i + 1, word, 0.0, 0.0, [3, 3]) for i in range(30) for word in (1, 2)]
+    with pytest.raises(WfstAsrError, match="need more than 1000 states to be told apart"):
+        align_lexicon(compact(31, arcs, {30: (0.0, 0.0, [])}), LABELS, lexicon, max_states=1000)
+
+
 def test_word_boundary_files_are_read_and_checked(tmp_path):
     path = tmp_path / "word_boundary.int"
     path.write_text("1 nonword\n2 begin\n4 singleton\n")

@@ -18,11 +18,11 @@ from wfst_asr.lattice.empty_arcs import NO_COST, ArcList, Cost, without_empty_ar
 from wfst_asr.lattice.phones import phone_begins
 from wfst_asr.lattice.word_parsers import BoundaryParser, LexiconParser, WordParser
 
-MAX_STATES = 5_000_000
+_LEAST_LIMIT, _USUAL_GROWTH = 10_000, 100
 
 
 def align_words(
-    lattice: CompactLattice, input_labels: NDArray[np.void], boundaries: ArrayLike, *, max_states: int = MAX_STATES
+    lattice: CompactLattice, input_labels: NDArray[np.void], boundaries: ArrayLike, *, max_states: int | None = None
 ) -> CompactLattice:
     """Make every arc span exactly one word or silence, told apart by phones that are marked by their place in the word.
 
@@ -33,7 +33,7 @@ def align_words(
         lattice: determinized, or any other.
         input_labels: (L,) records with phone, hmm_state and self_loop, such as `SearchGraph.input_labels`.
         boundaries: (P,) place of each phone in the word, of `word_parsers.word_boundaries` or `read_word_boundaries`.
-        max_states: limit of memory.
+        max_states: limit of time and memory; None for 100 times the states and arcs of the lattice.
 
     Returns:
         States are pairs of a time and what went before; start and end of an arc are `frame[source]` and
@@ -66,7 +66,7 @@ def align_lexicon(
     input_labels: NDArray[np.void],
     pronunciations: Mapping[int, Collection[tuple[int, ...]]],
     *,
-    max_states: int = MAX_STATES,
+    max_states: int | None = None,
 ) -> CompactLattice:
     """`align_words` for phones of any kind: words are told apart by their pronunciations.
 
@@ -78,7 +78,7 @@ def align_lexicon(
         lattice: determinized, or any other.
         input_labels: (L,) records with phone, hmm_state and self_loop.
         pronunciations: phones of each pronunciation by word; those of what may lie between words under 0.
-        max_states: limit of memory.
+        max_states: limit of time and memory; None for 100 times the states and arcs of the lattice.
 
     Raises:
         WfstAsrError: a word without pronunciation, labels whose meaning is not known, or a lattice that needs more than
@@ -185,7 +185,7 @@ def _words(lattice: CompactLattice) -> Collection[int]:
 
 
 def _align(
-    lattice: CompactLattice, input_labels: NDArray[np.void], parser: WordParser, max_states: int
+    lattice: CompactLattice, input_labels: NDArray[np.void], parser: WordParser, max_states: int | None
 ) -> CompactLattice:
     if not lattice.num_states:
         return lattice
@@ -205,9 +205,11 @@ class _Walk:
     """The states of the aligned lattice, found from the start."""
 
     def __init__(
-        self, lattice: CompactLattice, input_labels: NDArray[np.void], parser: WordParser, max_states: int
+        self, lattice: CompactLattice, input_labels: NDArray[np.void], parser: WordParser, max_states: int | None
     ) -> None:
-        self._lattice, self._parser, self._max_states = lattice, parser, max_states
+        self._lattice, self._parser = lattice, parser
+        usual = max(_LEAST_LIMIT, _USUAL_GROWTH * (lattice.num_states + lattice.num_arcs))
+        self._max_states = usual if max_states is None else max_states
         self._strings = _Strings(lattice.labels, lattice.first_label, input_labels)
         self._final_strings = _Strings(lattice.final_labels, lattice.first_final_label, input_labels)
         used = np.unique(np.concatenate((lattice.labels, lattice.final_labels)))
@@ -331,8 +333,8 @@ class _Walk:
             number = len(self._states)
             if number >= self._max_states:
                 raise WfstAsrError(
-                    f"the aligned lattice has more than {self._max_states} states; prune the lattice, or check that "
-                    "lexicon or word boundaries are the graph's"
+                    f"the words of the lattice need more than {self._max_states} states to be told apart; check that "
+                    "lexicon or word boundaries are the graph's, or prune the lattice"
                 )
             self._states[key] = number
             at_end = state == self._lattice.num_states
