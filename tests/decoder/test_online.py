@@ -243,3 +243,21 @@ def test_confidences_and_lattices_are_those_of_the_utterance_alone(scores: np.nd
         )
         assert utterance.lattice is not None
         assert utterance.lattice.num_arcs == alone.words.num_arcs
+
+
+def test_the_search_keeps_no_more_after_long_than_after_short() -> None:
+    graph = yes_no_graph()
+    scores = scores_of(([SILENCE] * 3 + [YES] * 4 + [SILENCE] * 2 + [NO] * 3) * 500)
+    decoder = OnlineDecoder(graph, DecodeOptions(beam=4.0, min_active=0))
+    size = len(decoder._search._trace.arc)
+    rounds = 1 + size // len(scores)
+    for _ in range(rounds):
+        decoder.accept(scores)
+    assert decoder._search.counts.tokens > size  # so that the trace would have been too small for all of them
+    assert len(decoder._search._trace.arc) == size
+    partial = decoder.partial()
+    assert partial.num_stable >= 1000 * rounds - 2
+    assert len(decoder._path.rest().ilabels) < 10
+    last = decoder.finish()
+    assert last is not None
+    assert last.result.words == ("yes", "no") * 500 * rounds
