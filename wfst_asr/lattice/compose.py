@@ -65,7 +65,7 @@ def compose(
         raise WfstAsrError("a back-off label beside a WordFst; give it to word_fst")
     if not lattice.num_states:
         return lattice
-    state, end_cost, first_arc, nextstate, arc, word, cost = kernels.compose(
+    states, end_cost, arcs, cost = kernels.compose(
         lattice.first_arc,
         lattice.nextstate,
         lattice.olabel,
@@ -82,12 +82,14 @@ def compose(
         fst.final_cost,
         max_arcs,
     )
-    if not len(state):
+    if not len(states):
         raise WfstAsrError(
             f"the composition of a lattice of {lattice.num_arcs} arcs with an FST of {len(fst.ilabel)} has more than "
             f"{max_arcs} arcs; prune the lattice first"
         )
-    pairs = _Pairs(state, end_cost, first_arc, nextstate, arc, word, cost)
+    nextstate, arc, word = np.ascontiguousarray(arcs.T)
+    first_arc = np.concatenate([np.zeros(1, dtype=np.int64), states[:, 1]])
+    pairs = _Pairs(states[:, 0], end_cost[:, 0], first_arc, nextstate, arc, word, cost[:, 0])
     made: Any = _composed_lattice if isinstance(lattice, Lattice) else _composed_compact
     result: AnyLattice = made(lattice, pairs, weight)
     return result
@@ -97,7 +99,7 @@ def compose(
 class _Pairs:
     """The arrays that the kernel returns."""
 
-    state: NDArray[np.int32]
+    state: NDArray[np.int64]
     end_cost: NDArray[np.float64]
     first_arc: NDArray[np.int64]
     nextstate: NDArray[np.int32]
