@@ -44,7 +44,7 @@ _SOURCE, _NEXT, _WORD, _FIRST = 0, 1, 2, 3
 
 
 @njit(cache=True, nogil=True)
-def _collect(subset: Any, elements: Any, word: Any, word_cost: Any, limit: float, found: Any) -> Any:
+def _collect(begin: int, end: int, elements: Any, word: Any, word_cost: Any, limit: float, found: Any) -> Any:
     """Collect the word arcs that leave a subset on paths within a limit: lists of candidates by word.
 
     Fills `found`: rows (arc, element, next candidate of the word), their costs, the first candidate of each word (-1:
@@ -54,7 +54,7 @@ def _collect(subset: Any, elements: Any, word: Any, word_cost: Any, limit: float
     word_first, _, _, word_id = word
     candidate, candidate_cost, head, words = found
     count, num_words = 0, 0
-    for e in range(subset[_BEGIN], subset[_END]):
+    for e in range(begin, end):
         s = element[e, EXIT]
         for a in range(word_first[s], word_first[s + 1]):
             if element_cost[e, 0] + word_cost[a, 0] > limit:
@@ -114,7 +114,10 @@ def _write(labels: Any, count: int, nodes: Any, node: int, length: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _chain(state: Any, hashes: Any, heads: Any, begin: int, end: int) -> None:
-    """Enter states into the lists by hash, but those that were passed."""
+    """Enter states into the lists by hash, but those that were passed; from state 0 on the lists are made new."""
+    if begin == 0:
+        for i in range(len(heads)):
+            heads[i] = -1
     for i in range(begin, end):
         if state[i, _DONE] == 0:
             slot = hashes[i, 0] & np.uint64(len(heads) - 1)
@@ -131,7 +134,9 @@ def _forget(
     Returns the numbers of nodes and of elements.
     """
     unused = np.iinfo(np.int32).max
-    cut = np.full(count, unused, np.int32)  # the frame down to which a node's string is needed
+    cut = np.empty(count, np.int32)  # the frame down to which a node's string is needed
+    for i in range(count):
+        cut[i] = unused
     elements = 0
     for i in range(num_states):
         begin, end = state[i, _BEGIN], state[i, _END]
@@ -173,15 +178,16 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
         word: (S + 1,) first word arc of a state, and of each such arc nextstate, label and word, words from 0 up.
         word_cost: (W, 3) as for `eps_cost`.
         final: (S,) cost of ending.
-        limits: cost of the best path, beam, tolerance of costs of equal subsets, bytes, steps.
+        limits: cost of the best path, beam, tolerance of costs of equal subsets, bytes, steps, number of strings and
+            elements from which on those that are not needed any more are dropped.
 
     Returns:
-        (which limit was met, or 0; the frame that was reached then), (N, 2) cut and lowest exit of the states, arcs
+        (which limit was met, or 0; the frame that was reached then), states (_, _, cut, lowest exit), arcs
         (source, next, word, first label), (A, 3) their costs, acoustic costs and of the best path through them, their
         labels, (F, 2) ends (state, first label), (F, 2) their costs, their labels.
     """
     eps_first, eps_next, eps_label, eps_source = eps
-    best, beam, delta, max_bytes, max_steps = limits
+    best, beam, delta, max_bytes, max_steps, crowded = limits
     num_raw, num_word_arcs = len(frame), len(word_cost)
     width = beam + _SLACK
     # what grows: strings, elements, states, arcs, ends, a heap of states
@@ -194,7 +200,8 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
     end, end_cost, num_ends = np.zeros((64, 2), np.int32), np.zeros((64, 2)), 0
     end_labels, num_end_labels = np.zeros(1024, np.int32), 0
     heap_key, heap_state, num_heap = np.zeros(256, np.int64), np.zeros(256, np.int32), 0
-    heads = np.full(256, -1, np.int32)  # the last state by hash, others by _CHAIN
+    heads = np.empty(256, np.int32)  # the last state by hash, others by _CHAIN
+    _chain(state, hashes, heads, 0, 0)
     # raw states and arcs
     reached, place = np.empty((num_raw, 3)), np.empty((num_raw, 4), np.int32)
     for s in range(num_raw):
@@ -208,20 +215,29 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
     # scratch
     exits, filled, trail = np.empty(num_raw, np.int32), np.empty(num_raw, np.int32), np.empty(num_raw, np.int32)
     bits = np.zeros((num_raw >> 6) + 1, np.uint64)
-    head, words = np.full(num_words, -1, np.int32), np.empty(num_words + 1, np.int32)
+    head, words = np.empty(num_words, np.int32), np.empty(num_words + 1, np.int32)
+    for w in range(num_words):
+        head[w] = -1
     found = (np.empty((num_word_arcs, 3), np.int32), np.empty(num_word_arcs), head, words)
     entry, entry_cost, entry_of = np.empty((num_raw, 3), np.int32), np.empty((num_raw, 2)), np.zeros(num_raw, np.int32)
-    status, steps, source, crowded = 0, 0, -1, 1 << 16
+    status, steps, source = 0, 0, -1
     while True:
         count = 1
-        here = state[max(0, source)].copy()  # the array grows
+        cut_here = state[max(0, source), _CUT]
         if source >= 0:
+            begin_here, end_here = state[source, _BEGIN], state[source, _END]
             taken, count = _collect(
-                here, (element, element_cost), word, word_cost, best + 2 * width - forward[source], found
+                begin_here,
+                end_here,
+                (element, element_cost),
+                word,
+                word_cost,
+                best + 2 * width - forward[source],
+                found,
             )
-            steps += taken + here[_END] - here[_BEGIN]
-            last = here[_BEGIN]
-            for e in range(here[_BEGIN], here[_END]):
+            steps += taken + end_here - begin_here
+            last = begin_here
+            for e in range(begin_here, end_here):
                 if element_cost[e, 0] + final[element[e, EXIT]] < element_cost[last, 0] + final[element[last, EXIT]]:
                     last = e
             cost = element_cost[last, 0] + final[element[last, EXIT]]
@@ -230,7 +246,7 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
                 end[num_ends, 0], end[num_ends, 1] = source, num_end_labels
                 end_cost[num_ends, 0], end_cost[num_ends, 1] = cost, element_cost[last, 1]
                 num_ends += 1
-                length = frame[element[last, EXIT]] - here[_CUT]
+                length = frame[element[last, EXIT]] - cut_here
                 end_labels = _write(end_labels, num_end_labels, nodes, element[last, NODE], length)
                 num_end_labels += length
         for k in range(count):
@@ -252,7 +268,8 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
             nodes, node_hash = grown_rows(nodes, num_nodes + num_reached), grown(node_hash, num_nodes + num_reached)
             low_nodes = num_nodes
             num_nodes, common, num_filled = spell(
-                exits[:num_exits],
+                exits,
+                num_exits,
                 entry,
                 place,
                 eps_source,
@@ -266,7 +283,8 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
             end_element = num_elements + num_exits
             element, element_cost = grown_rows(element, end_element), grown_rows(element_cost, end_element)
             least = exits[0]
-            for s in exits[:num_exits]:
+            for i in range(num_exits):
+                s = exits[i]
                 if reached[s, COST] < reached[least, COST]:
                     least = s
             base, base_acoustic, ahead = 0.0, 0.0, 0.0
@@ -279,8 +297,8 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
                 s, e = exits[i], num_elements + i
                 element[e, EXIT], element[e, NODE] = s, place[s, STRING]
                 element_cost[e, 0], element_cost[e, 1] = reached[s, COST] - base, reached[s, ACOUSTIC] - base_acoustic
-            for s in filled[:num_filled]:
-                place[s, STRING] = -1
+            for i in range(num_filled):
+                place[filled[i], STRING] = -1
             # the state that this subset is, if it is known
             cut, cut_hash = nodes[common, FRAME], node_hash[common]
             whole_hash = subset_hash(element, num_elements, end_element, node_hash, cut_hash)
@@ -308,7 +326,7 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
                 num_elements = end_element
                 again = subset
                 if num_states > len(heads):
-                    heads = np.full(4 * len(heads), -1, np.int32)
+                    heads = np.empty(4 * len(heads), np.int32)
                     again = 0
                 _chain(state, hashes, heads, again, num_states)
                 heap_key, heap_state = grown(heap_key, num_heap + 1), grown(heap_state, num_heap + 1)
@@ -321,18 +339,17 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
                 arc_cost[num_arcs, 0], arc_cost[num_arcs, 1] = base, base_acoustic
                 arc_cost[num_arcs, 2] = forward[source] + lowest
                 num_arcs += 1
-                labels = _write(labels, num_labels, nodes, common, cut - here[_CUT])
-                num_labels += cut - here[_CUT]
+                labels = _write(labels, num_labels, nodes, common, cut - cut_here)
+                num_labels += cut - cut_here
         if source >= 0:
             state[source, _DONE] = 1
         if num_heap == 0:
             break
         if num_nodes + num_elements > crowded:
             num_nodes, num_elements = _forget(state, num_states, element, element_cost, nodes, node_hash, num_nodes)
-            heads[:] = -1
             _chain(state, hashes, heads, 0, num_states)
             steps += num_nodes + num_elements + num_states
-            crowded = max(crowded, 2 * (num_nodes + num_elements))
+            crowded = max(crowded, 2.0 * (num_nodes + num_elements))
         used = 20 * len(nodes) + 24 * len(element) + 48 * len(state) + 4 * len(heads)
         used += 40 * len(arc) + 4 * len(labels) + 24 * len(end) + 4 * len(end_labels) + 12 * len(heap_key)
         if used > max_bytes or steps > max_steps:
@@ -342,7 +359,7 @@ def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, 
         num_heap -= 1
     return (
         (status, state[max(0, source), _CUT]),
-        state[:num_states, _CUT : _LOW + 1].copy(),
+        state[:num_states],
         arc[:num_arcs],
         arc_cost[:num_arcs],
         labels[:num_labels],

@@ -138,12 +138,21 @@ def _append(nodes: Any, node_hash: Any, count: int, parent: int, label: int) -> 
 
 @njit(cache=True, nogil=True)
 def spell(
-    exits: Any, entry: Any, place: Any, eps_source: Any, eps_label: Any, scratch: Any, strings: Any, count: int
+    exits: Any,
+    num_exits: int,
+    entry: Any,
+    place: Any,
+    eps_source: Any,
+    eps_label: Any,
+    scratch: Any,
+    strings: Any,
+    count: int,
 ) -> tuple[int, int, int]:
     """Make the strings of the best ways to exits, and find their longest common prefix.
 
     Args:
         exits: states whose ways are wanted.
+        num_exits: how many there are.
         entry: rows (state, string, label that follows) of the entries.
         place: rows of the raw states, with the best ways as `close` left them, and strings that are -1; the strings of
             the states on the ways are filled in.
@@ -160,7 +169,8 @@ def spell(
     filled, trail = scratch
     num_filled = 0
     common = -1
-    for s in exits:
+    for i in range(num_exits):
+        s = exits[i]
         depth = 0
         at = s
         while place[at, STRING] < 0 and place[at, BY] >= 0:
@@ -169,10 +179,10 @@ def spell(
             at = eps_source[place[at, BY]]
         shared = -1  # the way from here on is that of an exit before
         if place[at, STRING] < 0:
-            i = -1 - place[at, BY]
-            node = entry[i, 1]
-            if entry[i, 2] != 0:
-                _append(nodes, node_hash, count, node, entry[i, 2])
+            e = -1 - place[at, BY]
+            node = entry[e, 1]
+            if entry[e, 2] != 0:
+                _append(nodes, node_hash, count, node, entry[e, 2])
                 node = count
                 count += 1
             place[at, STRING] = node

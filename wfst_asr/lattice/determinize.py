@@ -21,6 +21,7 @@ from wfst_asr.lattice.lattice import Lattice, checked_scale, prune
 _COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
 _WIDEST = np.finfo(np.float64).max / 4
 _TRIES = 8  # smaller beams, before the best path alone is taken
+_CROWDED = 1 << 16  # strings and elements, from where on what was passed is dropped
 _SAME_COST = 1e-6  # subsets whose elements' costs differ by less are one
 
 
@@ -160,7 +161,7 @@ def _subsets(lattice: Lattice, to_end: NDArray[np.float64], limits: tuple[float,
         (first_word, lattice.nextstate[words], lattice.ilabel[words], numbers.astype(np.int32)),
         costs[words],
         lattice.final_costs(),
-        (float(to_end[0]), min(float(lattice.lattice_beam), _WIDEST), _SAME_COST, *limits),
+        (float(to_end[0]), min(float(lattice.lattice_beam), _WIDEST), _SAME_COST, *limits, float(_CROWDED)),
     )
     return (*found, names)
 
@@ -168,8 +169,8 @@ def _subsets(lattice: Lattice, to_end: NDArray[np.float64], limits: tuple[float,
 def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> CompactLattice:
     """Put what the kernel found in order, costs in float64: states by frame and lowest exit, both of which rise."""
     _, form, arcs, arc_cost, labels, ends, end_cost, end_labels, names = found
-    order = np.lexsort((form[:, 1], form[:, 0]))
-    frame = form[order, 0]
+    order = np.lexsort((form[:, 3], form[:, 2]))
+    frame = form[order, 2]
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     source, nextstate, end = rank[arcs[:, 0]], rank[arcs[:, 1]], rank[ends[:, 0]]
