@@ -31,7 +31,7 @@ def determinize(
     lattice_beam: float | None = None,
     acoustic_scale: float | None = None,
     max_memory_mb: float = 100.0,
-    max_steps: int = 100_000_000,
+    max_steps: int = 200_000_000,
 ) -> CompactLattice:
     """Make a lattice of words: of each sequence of words within the lattice beam exactly one path, the best.
 
@@ -49,8 +49,8 @@ def determinize(
         lattice_beam: to which the result is complete; no wider than the raw lattice's beam, which is the default.
         acoustic_scale: that of the search, if not given.
         max_memory_mb: most memory of the result and the work on it, beside a multiple of the raw lattice's.
-        max_steps: most arcs, labels and elements to look at with one beam, which bounds the time: 100 million take one
-            to two seconds.
+        max_steps: most arcs, labels and elements to look at with one beam, which bounds the time: 200 million take two
+            to four seconds.
 
     Returns:
         The lattice of words, pruned exactly to its `lattice_beam`: the beam asked for, or a smaller one where a limit
@@ -76,7 +76,7 @@ def determinize(
     if not max_memory_mb > 0:
         raise WfstAsrError(f"max_memory_mb {max_memory_mb}, expected a number above 0; usual is 100")
     if not max_steps > 0:
-        raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 100,000,000")
+        raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 200,000,000")
     if beam < lattice.lattice_beam or scale != lattice.acoustic_scale:
         lattice = prune(lattice, beam, acoustic_scale=scale)
     to_end = _costs_to_end(lattice)
