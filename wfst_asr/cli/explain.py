@@ -83,6 +83,7 @@ def explain(
     from wfst_asr.decoder.explanation_record import explanation_record
     from wfst_asr.decoder.insertion_penalty import with_insertion_penalty
     from wfst_asr.decoder.options import DecodeOptions
+    from wfst_asr.recipe.evaluation import silent_words
     from wfst_asr.recipe.explaining import lm_costs_of
 
     english = str(graph) == _ENGLISH and not graph.exists()
@@ -104,7 +105,7 @@ def explain(
         words,
         options,
         lm_costs=lm_costs_of(lm, ids) if lm else None,
-        free_words=frozenset(free_words) | _silent_words(loaded),
+        free_words=frozenset(free_words) | silent_words(loaded),
         widest_beam=widest_beam,
     )
     if as_json:
@@ -184,12 +185,3 @@ def _words(reference: str, utterance: str, *, named: bool) -> list[str]:
     if named or len(filled) > 1:
         raise WfstAsrError(f"{path}: has no line of '{utterance}'; name another with --utterance")
     return filled[0] if filled else []
-
-
-def _silent_words(graph: "SearchGraph") -> frozenset[str]:
-    """Return the words of the graph of a trained model that are only spoken as silence or noise."""
-    if graph.manifest is None or "model" not in graph.manifest.inputs:
-        return frozenset()
-    from wfst_asr.recipe.evaluation import words_of_silence
-
-    return words_of_silence(Path(graph.name) / "align_lexicon.txt", graph.manifest.silence_phones)

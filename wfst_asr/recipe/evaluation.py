@@ -196,6 +196,13 @@ def decode_passes(
     return Passes(tuple(results), transforms)
 
 
+def silent_words(graph: SearchGraph) -> frozenset[str]:
+    """Return the words of the graph of a trained model that are only spoken as silence or noise; else none."""
+    if graph.manifest is None or "model" not in graph.manifest.inputs:
+        return frozenset()
+    return words_of_silence(Path(graph.name) / "align_lexicon.txt", graph.manifest.silence_phones)
+
+
 def words_of_silence(align_lexicon: Path, silence: tuple[str, ...]) -> frozenset[str]:
     """Return the words that are only spoken as silence or noise (such as <UNK> or !SIL), which scoring leaves out."""
     if not align_lexicon.exists():
