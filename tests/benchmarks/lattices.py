@@ -8,7 +8,7 @@ once, at the widest lattice beam; narrower lattices are pruned from its exactly.
 acoustic scale and LM weight are the graph's, the insertion penalty is 0, the new language model has the old one's weight.
 Error rates in percent; sizes are means a recording; seconds are CPU seconds of all recordings together, kernels compiled.
 Rescored: the old model is taken out of the lattices and the new one put in.  N-best rescored: the N best word sequences are
-ranked anew by a Python callable, which returns the new model's scores less the old one's.
+ranked anew by a Python callable, which returns the new model's scores less the graph's costs of the old one.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.lattice.best_path import best_path
+from wfst_asr.lattice.best_way import BestWay
 from wfst_asr.lattice.confusion import confusion_network
 from wfst_asr.lattice.determinize import determinize
 from wfst_asr.lattice.lattice import Lattice, prune
@@ -92,7 +93,7 @@ class Row:
 class Models:
     """What lattices are rescored with, if with anything."""
 
-    old: WordFst | None
+    old: BestWay | None
     new: WordFst | None
     scorer: Scorer | None
 
@@ -173,9 +174,14 @@ def main() -> None:
     silent = {ids[word] for word in silent_words(graph) if word in ids}
     models = Models(None, None, None)
     if arguments.new_lm:
-        old, new = read_model(arguments.old_lm), read_model(arguments.new_lm)
-        fsts = language_model_fst(old, ids), language_model_fst(new, ids)
-        models = Models(*fsts, lambda sentences: new.scores(sentences) - old.scores(sentences))
+        new = read_model(arguments.new_lm)
+        way = BestWay(language_model_fst(arguments.old_lm, ids))
+
+        def gained(sentences: Sequence[Sequence[str]]) -> Sequence[float]:
+            costs = np.array([way.cost([ids[word] for word in sentence]) for sentence in sentences])
+            return np.asarray(new.scores(sentences) + costs).tolist()
+
+        models = Models(way, language_model_fst(new, ids), gained)
     rows = [Row(float(beam)) for beam in arguments.beams.split(",")]
     options = DecodeOptions(beam=arguments.beam, lattice_beam=max(row.beam for row in rows))
     search = 0.0

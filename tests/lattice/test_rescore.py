@@ -1,5 +1,7 @@
 """Rescored lattices have the costs of the models, path by path."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from tests.lattice.whole_paths import check_form, check_same_paths, whole_paths
 from tests.lattice.word_lattices import compact_lattices, either_kind, linear_compact
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.graph.grammar_fst import grammar_arcs
+from wfst_asr.lattice.best_way import BestWay
+from wfst_asr.lattice.compose import compose
 from wfst_asr.lattice.nbest import n_best
 from wfst_asr.lattice.rescore import rescore, rescore_nbest
 from wfst_asr.lm.arpa import write_arpa
@@ -33,7 +37,7 @@ def test_every_path_has_the_cost_of_the_new_model_in_place_of_the_old(lattice, m
     out, into = weights
     if not whole_paths(lattice):
         return
-    result = rescore(lattice, GRAMMARS[new], old=GRAMMARS[old], old_weight=out, new_weight=into)
+    result = rescore(lattice, GRAMMARS[new], old=GRAMMARS[old], old_exact=True, old_weight=out, new_weight=into)
     check_form(result)
     expected = {}
     for (words, labels), costs in whole_paths(lattice).items():
@@ -45,7 +49,7 @@ def test_every_path_has_the_cost_of_the_new_model_in_place_of_the_old(lattice, m
 @given(compact_lattices())
 def test_taking_a_model_out_and_putting_it_back_changes_nothing(lattice):
     if whole_paths(lattice):
-        back = rescore(rescore(lattice, None, old=GRAMMARS[0]), GRAMMARS[0])
+        back = rescore(rescore(lattice, None, old=GRAMMARS[0], old_exact=True), GRAMMARS[0])
         check_same_paths(whole_paths(back), whole_paths(lattice))
     assert rescore(lattice, None) is lattice
 
@@ -63,6 +67,32 @@ def test_back_off_arcs_as_epsilons_would_find_cheaper_detours():
     costs = [cost for cost, _ in whole_paths(every)[(1, 2, 3), (1, 1, 1)]]
     assert min(costs) <= graph + 1e-5
     assert len(costs) > 1
+
+
+@settings(max_examples=60)
+@given(either_kind(), st.sampled_from([0, 1, 2]), st.sampled_from([1.0, 0.5]))
+def test_a_graphs_model_is_taken_out_at_the_cost_of_its_best_way(lattice, number, weight):
+    if not whole_paths(lattice):
+        return
+    table = grammar_arcs(MODELS[number], SYMBOLS).table
+    free = table.arcs.copy()
+    free["ilabel"][free["ilabel"] == SYMBOLS["#0"]] = 0
+    ways = type(table)(table.start, table.first_arc, free, table.final_cost)
+    charged = compose(lattice, ways)  # has every way through G, as a graph has
+    back = whole_paths(rescore(lattice, None, old=BestWay(GRAMMARS[number]), old_weight=weight))
+    for path, costs in whole_paths(charged).items():
+        own = sorted(graph for graph, _ in whole_paths(lattice)[path])
+        change = min(graph for graph, _ in costs) - own[0]
+        taken = sorted(graph for graph, _ in back[path])
+        assert taken == pytest.approx([graph - weight * change for graph in own], abs=1e-4)
+
+
+def test_a_way_around_an_n_gram_is_found():
+    way = BestWay(GRAMMARS[0])
+    costs = [way.cost(words) - cost_of(MODELS[0], words) for words in product((1, 2, 3), repeat=3)]
+    assert max(costs) <= 1e-5
+    assert min(costs) < -0.01
+    assert way.cost((1, 77)) == np.inf
 
 
 def test_models_that_accept_no_path_are_told_with_the_utterance():

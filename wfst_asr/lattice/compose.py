@@ -89,15 +89,35 @@ def compose(
         )
     nextstate, arc, word = np.ascontiguousarray(arcs.T)
     first_arc = np.concatenate([np.zeros(1, dtype=np.int64), states[:, 1]])
-    pairs = _Pairs(states[:, 0], end_cost[:, 0], first_arc, nextstate, arc, word, cost[:, 0])
+    return lattice_of_pairs(
+        lattice, Pairs(states[:, 0], end_cost[:, 0], first_arc, nextstate, arc, word, cost[:, 0]), weight
+    )
+
+
+def lattice_of_pairs(lattice: AnyLattice, pairs: "Pairs", weight: float) -> AnyLattice:
+    """Return the lattice of the pairs that are on a path, its graph costs grown by weight * the pairs'.
+
+    Raises:
+        WfstAsrError: the pairs have a cycle.
+    """
     made: Any = _composed_lattice if isinstance(lattice, Lattice) else _composed_compact
     result: AnyLattice = made(lattice, pairs, weight)
     return result
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """The arrays that the kernel returns."""
+class Pairs:
+    """States of a lattice, each with a state of something that reads its words; pair 0 is the start.
+
+    Attributes:
+        state: (S,) state of the lattice.
+        end_cost: (S,) cost of ending, infinite where a pair does not end.
+        first_arc: (S + 1,) arcs of pair s are `first_arc[s] : first_arc[s + 1]`.
+        nextstate: (A,) pair.
+        arc: (A,) arc of the lattice, -1 for none.
+        word: (A,) label that is put out.
+        cost: (A,) cost to add.
+    """
 
     state: NDArray[np.int64]
     end_cost: NDArray[np.float64]
@@ -109,7 +129,7 @@ class _Pairs:
 
     def arrange(
         self, consumed: NDArray[Any], end_consumed: NDArray[Any] | None, *, in_time_order: bool
-    ) -> tuple[Arrangement, "_Pairs"]:
+    ) -> tuple[Arrangement, "Pairs"]:
         """Return the order of the pairs on a path, and the columns in this order; `consumed` is by lattice arc."""
         frames = np.zeros(len(self.arc), dtype=np.int32)
         frames[self.arc >= 0] = consumed[self.arc[self.arc >= 0]]
@@ -124,7 +144,7 @@ class _Pairs:
             )
         except WfstAsrError as error:
             raise WfstAsrError("the FST to compose with has a cycle of epsilons; remove its epsilons first") from error
-        ordered = _Pairs(
+        ordered = Pairs(
             state=self.state[kept.states],
             end_cost=self.end_cost[kept.states],
             first_arc=kept.first_arc,
@@ -150,7 +170,7 @@ class _Pairs:
         return graph_cost.astype(np.float32), acoustic_cost, final_cost.astype(np.float32)
 
 
-def _composed_lattice(lattice: Lattice, pairs: _Pairs, weight: float) -> Lattice:
+def _composed_lattice(lattice: Lattice, pairs: Pairs, weight: float) -> Lattice:
     kept, pairs = pairs.arrange(lattice.ilabel != 0, None, in_time_order=True)
     graph_cost, acoustic_cost, final_cost = pairs.costs(lattice, weight)
     ilabel = np.zeros(len(pairs.arc), dtype=np.int32)
@@ -168,7 +188,7 @@ def _composed_lattice(lattice: Lattice, pairs: _Pairs, weight: float) -> Lattice
     )
 
 
-def _composed_compact(lattice: CompactLattice, pairs: _Pairs, weight: float) -> CompactLattice:
+def _composed_compact(lattice: CompactLattice, pairs: Pairs, weight: float) -> CompactLattice:
     kept, pairs = pairs.arrange(np.diff(lattice.first_label), np.diff(lattice.first_final_label), in_time_order=False)
     graph_cost, acoustic_cost, final_cost = pairs.costs(lattice, weight)
     ends = pairs.end_cost < np.inf

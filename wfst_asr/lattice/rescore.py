@@ -8,9 +8,10 @@ import numpy as np
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.lattice.best_path import LatticePath
+from wfst_asr.lattice.best_way import BestWay, add_best_way
 from wfst_asr.lattice.compose import AnyLattice, compose
 from wfst_asr.lattice.lattice import checked_scale
-from wfst_asr.lattice.word_fst import WordFst
+from wfst_asr.lattice.word_fst import WordFst, word_fst
 
 Scorer = Callable[[Sequence[Sequence[str]]], Sequence[float]]
 
@@ -19,7 +20,8 @@ def rescore(
     lattice: AnyLattice,
     new: ArcTable | WordFst | None,
     *,
-    old: ArcTable | WordFst | None = None,
+    old: ArcTable | WordFst | BestWay | None = None,
+    old_exact: bool = False,
     new_weight: float = 1.0,
     old_weight: float = 1.0,
     backoff_label: int | None = None,
@@ -28,14 +30,18 @@ def rescore(
 
         graph cost - old_weight * old model's cost + new_weight * new model's cost
 
-    for every path, exactly, where back-off arcs are failure transitions; the end of the sentence counts.  With weights
+    for every path, exactly; the end of the sentence counts.  The new model charges its own probabilities, its back-off
+    arcs being failure transitions.  The old model is taken out as a graph holds it: at the cost of the best way through
+    G, which is less than the model's own where backing off is cheaper than an n-gram that the model has.  With weights
     between 0 and 1 the models are mixed in the log domain.  Kaldi: lattice-lmrescore --lm-scale=-1, then
     lattice-lmrescore-const-arpa.
 
     Args:
         lattice: of either kind, its words numbered as those of the models.
         new: G of the new model, as an FST or (for many lattices) a `WordFst`; None: the old one is only taken out.
-        old: G of the model in the lattice's costs; None: the new one is only added.
+        old: G of the model in the lattice's costs, for many lattices a `WordFst` or best a `BestWay`, which remembers;
+            None: the new one is only added.
+        old_exact: the old model's own probabilities are in the lattice, as after an earlier rescoring, not a graph's.
         new_weight: factor of the new model's costs.
         old_weight: factor of the old model's costs.
         backoff_label: input label of the back-off arcs of those that are ArcTables.
@@ -44,16 +50,34 @@ def rescore(
         WfstAsrError: errors of `compose`; a model accepts none of the lattice's paths.
     """
     result = lattice
-    for name, model, weight in (("old", old, -old_weight), ("new", new, new_weight)):
-        if model is None:
-            continue
-        label = backoff_label if isinstance(model, ArcTable) else None
-        result = compose(result, model, weight=weight, backoff_label=label)
-        if lattice.num_states and not result.num_states:
-            raise WfstAsrError(
-                f"the {name} language model accepts no path of the lattice; check that its words are those of the graph"
-            )
+    if old is not None:
+        result = _without(lattice, old, -old_weight, exact=old_exact, backoff_label=backoff_label)
+        _check(lattice, result, "old")
+    if new is not None:
+        before = result
+        label = backoff_label if isinstance(new, ArcTable) else None
+        result = compose(result, new, weight=new_weight, backoff_label=label)
+        _check(before, result, "new")
     return result
+
+
+def _without(
+    lattice: AnyLattice, old: ArcTable | WordFst | BestWay, weight: float, *, exact: bool, backoff_label: int | None
+) -> AnyLattice:
+    if isinstance(old, ArcTable):
+        old = word_fst(old, backoff_label=backoff_label)
+    if not exact:
+        return add_best_way(lattice, old if isinstance(old, BestWay) else BestWay(old), weight=weight)
+    if isinstance(old, BestWay):
+        raise WfstAsrError("old_exact beside a BestWay, which is of a graph's costs; give the WordFst")
+    return compose(lattice, old, weight=weight)
+
+
+def _check(before: AnyLattice, after: AnyLattice, name: str) -> None:
+    if before.num_states and not after.num_states:
+        raise WfstAsrError(
+            f"the {name} language model accepts no path of the lattice; check that its words are those of the graph"
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.symbols import read_symbols
+from wfst_asr.lattice.best_way import BestWay
 from wfst_asr.lattice.compose import AnyLattice
 from wfst_asr.lattice.rescore import rescore
 from wfst_asr.lattice.word_fst import WordFst, word_fst
@@ -47,6 +48,7 @@ def rescore_lattices(
     new: WordFst | None,
     *,
     old: WordFst | None = None,
+    old_exact: bool = False,
     new_weight: float = 1.0,
     old_weight: float = 1.0,
 ) -> Iterator[tuple[str, AnyLattice]]:
@@ -55,8 +57,12 @@ def rescore_lattices(
     Raises:
         WfstAsrError: a model accepts none of a lattice's paths; the message names the utterance.
     """
+    taken = old if old is None or old_exact else BestWay(old)
     for key, lattice in lattices:
         try:
-            yield key, rescore(lattice, new, old=old, new_weight=new_weight, old_weight=old_weight)
+            yield (
+                key,
+                rescore(lattice, new, old=taken, old_exact=old_exact, new_weight=new_weight, old_weight=old_weight),
+            )
         except WfstAsrError as error:
             raise WfstAsrError(f"'{key}': {error}") from error
