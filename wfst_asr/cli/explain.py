@@ -128,7 +128,8 @@ def _load(
     """Return the graph, the scores, and the options with their acoustic scale."""
     from dataclasses import replace
 
-    from wfst_asr.recipe.explaining import load_graph_with_labels, scores_of_recording
+    from wfst_asr.recipe.explaining import scores_of_recording
+    from wfst_asr.recipe.labelled_graph import load_graph_with_labels
 
     if scores is not None:
         return load_graph_with_labels(graph, transitions=transitions), _matrix(scores, audio), options

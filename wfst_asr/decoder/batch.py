@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from wfst_asr.decoder.beam import NoPathError
 from wfst_asr.decoder.decode import DecodeResult, decode
+from wfst_asr.decoder.lattice_words import LatticeOptions, LatticeResult, decode_words
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
@@ -31,11 +32,13 @@ class Decoded:
         utterance: its id.
         result: words, times and costs; None if it was left out.
         reason: why it was left out, empty if it was not.
+        from_lattice: what was asked for of its lattice.
     """
 
     utterance: str
     result: DecodeResult | None
     reason: str = ""
+    from_lattice: LatticeResult | None = None
 
 
 def decode_utterances(
@@ -43,6 +46,7 @@ def decode_utterances(
     utterances: Iterable[tuple[str, Callable[[], Any]]],
     options: DecodeOptions | None = None,
     *,
+    wanted: LatticeOptions | None = None,
     num_jobs: int = 1,
 ) -> Iterator[Decoded]:
     """Decode utterances one after another or over threads.
@@ -52,6 +56,7 @@ def decode_utterances(
         utterances: id, and a function that makes the (T, P) scores; it is called in the thread that decodes, and at
             most twice as many score matrices as threads are in memory.
         options: dials of the search.
+        wanted: what is asked for of lattices; None decodes without them.
         num_jobs: threads.
 
     Raises:
@@ -60,7 +65,7 @@ def decode_utterances(
     """
 
     def decode_one(item: tuple[str, Callable[[], Any]]) -> Decoded:
-        return _decode_one(graph, item[0], item[1], options)
+        return _decode_one(graph, item[0], item[1], options, wanted)
 
     yield from over_threads(decode_one, utterances, num_jobs=num_jobs)
 
@@ -175,13 +180,20 @@ def _work(item: Any) -> Any:
 
 
 def _decode_one(
-    graph: SearchGraph, utterance: str, scores: Callable[[], Any], options: DecodeOptions | None
+    graph: SearchGraph,
+    utterance: str,
+    scores: Callable[[], Any],
+    options: DecodeOptions | None,
+    wanted: LatticeOptions | None = None,
 ) -> Decoded:
     try:
         matrix = scores()
         if len(matrix) == 0:
             return Decoded(utterance, None, "no frames")
-        return Decoded(utterance, decode(graph, matrix, options))
+        if wanted is None:
+            return Decoded(utterance, decode(graph, matrix, options))
+        found = decode_words(graph, matrix, options, wanted=wanted)
+        return Decoded(utterance, found.best, from_lattice=found)
     except NoPathError as error:
         return Decoded(utterance, None, str(error))
     except WfstAsrError as error:

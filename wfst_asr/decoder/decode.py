@@ -33,6 +33,8 @@ class DecodeResult:
             the utterance may end in the middle of a word.
         frame_costs: (T,) acoustic cost of each frame, not scaled; empty after `decode_blocks`, which keeps no scores.
         counts: what the search did.
+        confidences: of each word, the posterior that `lattice.confidence.word_confidences` defines; None after `decode`
+            and `decode_lattice`, which do not ask for them: `decoder.lattice_words.decode_words` fills them.
     """
 
     words: tuple[str, ...]
@@ -46,6 +48,7 @@ class DecodeResult:
     reached_final: bool
     frame_costs: NDArray[np.float32]
     counts: SearchCounts
+    confidences: tuple[float, ...] | None = None
 
     @property
     def text(self) -> str:

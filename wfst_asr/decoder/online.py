@@ -66,7 +66,7 @@ class Utterance:
     """An utterance that has ended.
 
     Attributes:
-        result: as `decode` gives it for the utterance's frames, without costs by frame.
+        result: as `decode` gives it for the utterance's frames, without costs by frame; its confidences are these.
         endpoint: the rule that ended it; None at the end of the stream.
         word_times: of each word, in frames and seconds of the stream.
         confidences: of each word, where they were asked for.
@@ -254,6 +254,7 @@ class OnlineDecoder:
             made = self._lattice(end_anywhere=False)
             lattice = made if self._lattices else None
             confidences = self._confidences(made, result.word_ids) if self._confidence else None
+            result = replace(result, confidences=confidences)
         first, end, shift = self._first_frame, self.frames, self.graph.frame_shift_s
         times = tuple(
             replace(

@@ -64,9 +64,14 @@ class SearchGraph:
 
     @cached_property
     def pronunciations(self) -> Pronunciations:
-        """Phones of each pronunciation of each word from `align_lexicon.txt`, empty where there is none."""
-        path = Path(self.name) / "align_lexicon.txt"
-        return read_pronunciations(path) if path.is_file() else Pronunciations({})
+        """Phones of each pronunciation of each word, empty where there is no file of them.
+
+        The file is `align_lexicon.txt` of the folder, or `phones/align_lexicon.txt` of a lang directory.
+        """
+        for path in (Path(self.name) / "align_lexicon.txt", Path(self.name) / "phones" / "align_lexicon.txt"):
+            if path.is_file():
+                return read_pronunciations(path)
+        return Pronunciations({})
 
     @property
     def frame_shift_s(self) -> float:

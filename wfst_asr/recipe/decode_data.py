@@ -12,6 +12,7 @@ from wfst_asr.decoder.batch import Decoded
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.io.data_dir import DataDir, read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus, sample_rate_of
+from wfst_asr.recipe.decoding import DecodedUtterance
 from wfst_asr.recipe.evaluation import EvaluationOptions, check_columns, decode_passes, with_silence_of
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
 from wfst_asr.recipe.scorers import check_graph_of_model
@@ -79,7 +80,12 @@ class DataDecoder:
         return 1 + (options.adaptation.passes if self.model.adapted else 0)
 
     def decode(
-        self, options: EvaluationOptions, *, num_jobs: int = 1, step: Step | None = None
+        self,
+        options: EvaluationOptions,
+        *,
+        num_jobs: int = 1,
+        step: Step | None = None,
+        take: Callable[[DecodedUtterance], None] | None = None,
     ) -> Iterator[DecodedGroup]:
         """Yield groups of whole speakers; what is found for a speaker does not depend on the group.
 
@@ -87,6 +93,8 @@ class DataDecoder:
             options: search and adaptation; `decoding.only_best` is taken as true.
             num_jobs: threads.
             step: called with ("decoding", decodings done, of all).
+            take: called with each utterance of the last pass; only it sees the lattices that `decoding.wanted` asks to
+                keep.
         """
         options = replace(options, decoding=replace(options.decoding, only_best=True))
         told, passes = step or (lambda _what, _at, _of: None), self.passes(options)
@@ -99,9 +107,9 @@ class DataDecoder:
 
         for group in self._groups():
             found = decode_passes(
-                self.corpus.subset(group), self.model, self.graph, options, num_jobs=num_jobs, step=count
+                self.corpus.subset(group), self.model, self.graph, options, num_jobs=num_jobs, step=count, take=take
             )
-            decoded = tuple(Decoded(one.utterance, one.best, one.reason) for one in found.decoded[-1])
+            decoded = tuple(Decoded(one.utterance, one.best, one.reason, one.from_lattice) for one in found.decoded[-1])
             yield DecodedGroup(decoded, found.transforms)
 
     def _groups(self) -> Iterator[list[int]]:

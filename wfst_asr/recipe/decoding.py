@@ -15,6 +15,7 @@ from wfst_asr.decoder.batch import over_threads
 from wfst_asr.decoder.beam import NoPathError
 from wfst_asr.decoder.decode import DecodeResult, decode
 from wfst_asr.decoder.lattice_beam import decode_lattice
+from wfst_asr.decoder.lattice_words import LatticeOptions, LatticeResult, words_of_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
@@ -35,7 +36,9 @@ class SetOptions:
         insertion_penalties: costs a word at which words are asked for.
         posterior_scale: acoustic scale of the posteriors that are asked for; None asks for none.
         min_posterior: posteriors below are left out.
-        only_best: ask for no words at weights and penalties; the search keeps a lattice only for posteriors then.
+        only_best: ask for no words at weights and penalties; the search keeps a lattice only for posteriors and for
+            what `wanted` names then.
+        wanted: what else is asked for of lattices, such as confidences.
 
     Raises:
         WfstAsrError: no weight or no penalty, or a weight that is not above 0.
@@ -47,6 +50,7 @@ class SetOptions:
     posterior_scale: float | None = None
     min_posterior: float = 0.0
     only_best: bool = False
+    wanted: LatticeOptions | None = None
 
     def __post_init__(self) -> None:
         if not self.lm_weights or not self.insertion_penalties:
@@ -75,6 +79,7 @@ class DecodedUtterance:
         frames: frames decoded.
         reason: why there is no path, empty if there is.
         cpu_seconds: of the thread, scores included.
+        from_lattice: what `SetOptions.wanted` asked for.
     """
 
     utterance: str
@@ -85,6 +90,7 @@ class DecodedUtterance:
     frames: int = 0
     reason: str = ""
     cpu_seconds: float = 0.0
+    from_lattice: LatticeResult | None = None
 
 
 def decode_set(
@@ -132,10 +138,11 @@ def _decode_one(
         scores = make_scores()
         if len(scores) == 0:
             return DecodedUtterance(utterance, None, reason="no frames")
-        if options.only_best and options.posterior_scale is None:
+        if options.only_best and options.posterior_scale is None and options.wanted is None:
             best = decode(graph, scores, options.search)
             return DecodedUtterance(utterance, best, frames=len(scores), cpu_seconds=time.thread_time() - began)
         found = decode_lattice(graph, scores, options.search)
+        told = None if options.wanted is None else words_of_lattice(graph, found, wanted=options.wanted)
     except NoPathError as error:
         return DecodedUtterance(utterance, None, reason=str(error), cpu_seconds=time.thread_time() - began)
     except WfstAsrError as error:
@@ -149,12 +156,13 @@ def _decode_one(
         )
     return DecodedUtterance(
         utterance=utterance,
-        best=found.best,
+        best=told.best if told else found.best,
         words=tuple(tuple(graph.word(w) for w in path.word_ids) for path in paths),
         posteriors=posteriors,
         lattice_arcs=found.lattice.num_arcs,
         frames=len(scores),
         cpu_seconds=time.thread_time() - began,
+        from_lattice=told,
     )
 
 

@@ -164,8 +164,19 @@ def decode_passes(
     *,
     num_jobs: int = 1,
     step: Step = lambda _what, _at, _of: None,
+    take: Callable[[DecodedUtterance], None] | None = None,
 ) -> Passes:
-    """Decode a corpus, for adapted models again with the transforms that the pass before taught."""
+    """Decode a corpus, for adapted models again with the transforms that the pass before taught.
+
+    Args:
+        corpus: cepstra by utterance and speaker.
+        model: of the corpus' features.
+        graph: compiled with the model.
+        options: search and adaptation; `decoding.wanted` is of the last pass.
+        num_jobs: threads.
+        step: called with each utterance of each pass.
+        take: called with each utterance of the last pass as it comes; only it sees lattices, which are not kept.
+    """
     count = options.adaptation.passes if model.adapted else 0
     stats_in = corpus.cmvn_stats
     plain = [model.pipeline.apply(corpus.raw(i), stats_in[name]) for i, name in enumerate(corpus.speakers)]
@@ -177,14 +188,17 @@ def decode_passes(
         chosen = options.decoding
         if not last:
             scale = chosen.search.acoustic_scale or 1.0 / 12.0
-            chosen = replace(chosen, posterior_scale=scale, min_posterior=_NEGLIGIBLE)
+            chosen = replace(chosen, posterior_scale=scale, min_posterior=_NEGLIGIBLE, wanted=None)
         found = []
         speakers = SpeakerStatistics(model, silence, options.adaptation, transforms)
         for index, one in enumerate(decode_set(graph, _scores(corpus, features, gmm), chosen, num_jobs=num_jobs)):
             step(f"decoding, pass {number + 1}" if count else "decoding", index + 1, len(plain))
             if one.posteriors is not None:
                 speakers.add(corpus.speakers[index], plain[index], features[index], one.posteriors)
-            found.append(replace(one, posteriors=None))
+            if take and last:
+                take(one)
+            told = replace(one.from_lattice, lattice=None) if one.from_lattice else None
+            found.append(replace(one, posteriors=None, from_lattice=told))
         results.append(found)
         if not last:
             transforms = speakers.transforms()

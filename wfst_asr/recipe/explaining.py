@@ -11,44 +11,15 @@ from numpy.typing import NDArray
 from wfst_asr.decoder.decode import decode
 from wfst_asr.decoder.explain import LmCosts
 from wfst_asr.decoder.options import DecodeOptions
-from wfst_asr.decoder.search_graph import LABEL_DTYPE, LABELS_NAME, SearchGraph, load_graph
+from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.io.wav import read_audio
-from wfst_asr.recipe.model_dir import MODEL_NAME
 from wfst_asr.recipe.scorers import is_trained_model, model_of_graph, scorer_for
 from wfst_asr.recipe.sphinx_recogniser import CmnOptions, SphinxRecogniser, normalised_features
 from wfst_asr.sphinx.adaptation import AdaptOptions
 
 _TRIE = b"Trie Language Model"
 Folder = str | os.PathLike[str]
-
-
-def load_graph_with_labels(
-    graph: Folder, *, transitions: Folder | None = None, model: Folder | None = None
-) -> SearchGraph:
-    """Load a graph, one of Kaldi's too, whose labels are told by the model.
-
-    Args:
-        graph: folder, or const FST.
-        transitions: Kaldi's final.mdl; not needed where the folder tells the meaning of its labels.
-        model: folder with a `final.mdl`, taken for `transitions` where these are needed.
-
-    Raises:
-        WfstAsrError: a file is missing or bad.
-    """
-    folder = Path(graph)
-    if transitions is None and model is not None and folder.is_dir() and not (folder / LABELS_NAME).exists():
-        trained = Path(model) / MODEL_NAME
-        transitions = trained if trained.exists() else None
-    if transitions is None:
-        return load_graph(folder)
-    from wfst_asr.kaldi.transition_model import read_transition_model
-
-    read = read_transition_model(transitions)
-    labels = np.zeros(len(read.pdf_id), dtype=LABEL_DTYPE)
-    labels["column"], labels["phone"], labels["hmm_state"] = read.pdf_id, read.phone, read.hmm_state
-    labels["self_loop"] = read.is_self_loop
-    return load_graph(folder, columns=labels)
 
 
 def scores_of_recording(
