@@ -15,7 +15,7 @@ from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.io.archives import read_matrices
-from wfst_asr.lattice import determinize as determinize_module
+from wfst_asr.lattice import subset_construction
 from wfst_asr.lattice._kernels import forward_backward
 from wfst_asr.lattice.best_path import best_path
 from wfst_asr.lattice.determinize import determinize
@@ -157,7 +157,7 @@ def test_forgetting_what_was_passed_changes_nothing(seed, beam):
     lattice = random_lattice(seed, frames=7, word_share=0.5)
     kept = determinize(lattice, lattice_beam=beam)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(determinize_module, "_CROWDED", 1)
+        patch.setattr(subset_construction, "_CROWDED", 1)
         forgotten = determinize(lattice, lattice_beam=beam)
     for name in ("frame", "nextstate", "olabel", "labels", "graph_cost", "acoustic_cost", "final_cost", "final_labels"):
         assert getattr(forgotten, name).tobytes() == getattr(kept, name).tobytes()

@@ -6,6 +6,9 @@ through a subset and the string up to the cut, which all elements share, stand o
 are made as far as a path through them costs at most the beam more than the best one through their subset: what a
 subset holds does not depend on how it was reached, so that subsets with the same elements are one state.
 
+Elements follow from the entries, the raw states that word arcs lead to with their costs and strings; what entries led
+to is kept, so that the arcs without words are not followed again from the same entries.  Kaldi: `initial_hash_`.
+
 Arcs lead to a later cut, or to a higher lowest exit: in this order the cost of the best way to a subset is known when
 its arcs are made, and what was passed is not needed any more.
 """
@@ -15,141 +18,110 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wfst_asr.fst._growing_kernels import grown
-from wfst_asr.lattice._subset_kernels import (
-    ACOUSTIC,
-    COST,
-    EPS_BEGIN,
-    EPS_END,
+from wfst_asr.lattice._determinize_arrays import (
+    ARC_FIRST,
+    ARC_NEXT,
+    ARC_SOURCE,
+    ARC_WORD,
+    ARCS,
+    BEGIN,
+    CHAIN,
+    COUNTS,
+    CROWDED,
+    CUT,
+    DONE,
+    ELEMENTS,
+    END,
+    END_LABELS,
+    ENDS,
     EXIT,
     FRAME,
+    HEAP,
+    KNOWN,
+    KNOWN_BEGIN,
+    KNOWN_CUT,
+    KNOWN_END,
+    KNOWN_KEY,
+    KNOWN_STATE,
     LABEL,
+    LABELS,
+    LABELS_END,
+    LOW,
+    MARK,
+    MARKS,
+    NEXT_LABEL,
     NODE,
+    NODES,
     PARENT,
+    ROOM,
+    SOURCE,
+    STATE,
+    STATES,
+    STEPS,
+    STEPS_DONE,
     STRING,
-    TO_END,
-    close,
-    grown_rows,
-    pop,
-    push,
-    same_elements,
-    spell,
-    subset_hash,
+    Candidates,
+    Entries,
+    Known,
+    Made,
+    Raw,
+    Ways,
+    Words,
 )
+from wfst_asr.lattice._entry_kernels import collect, enter, entries_hash, is_known, remember
+from wfst_asr.lattice._heap_kernels import pop, push
+from wfst_asr.lattice._subset_kernels import close, common_of_entries, elements_hash, same_elements, spell
 
-MEMORY, STEPS = 1, 2
 _SLACK = 1e-5  # beyond the beam, for what rounding and equal subsets add up to
-_BEGIN, _END, _CUT, _LOW, _DONE, _CHAIN = 0, 1, 2, 3, 4, 5
-_SOURCE, _NEXT, _WORD, _FIRST = 0, 1, 2, 3
 
 
 @njit(cache=True, nogil=True)
-def _collect(begin: int, end: int, elements: Any, word: Any, word_cost: Any, limit: float, found: Any) -> Any:
-    """Collect the word arcs that leave a subset on paths within a limit: lists of candidates by word.
-
-    Fills `found`: rows (arc, element, next candidate of the word), their costs, the first candidate of each word (-1:
-    none) and the words that have any.  Returns how many candidates and words there are.
-    """
-    element, element_cost = elements
-    word_first, _, _, word_id = word
-    candidate, candidate_cost, head, words = found
-    count, num_words = 0, 0
-    for e in range(begin, end):
-        s = element[e, EXIT]
-        for a in range(word_first[s], word_first[s + 1]):
-            if element_cost[e, 0] + word_cost[a, 0] > limit:
-                continue
-            w = word_id[a]
-            if head[w] < 0:
-                words[num_words] = w
-                num_words += 1
-            candidate[count, 0], candidate[count, 1], candidate[count, 2] = a, e, head[w]
-            candidate_cost[count] = element_cost[e, 0] + word_cost[a, 1]
-            head[w] = count
-            count += 1
-    return count, num_words
-
-
-@njit(cache=True, nogil=True)
-def _enter(first: int, elements: Any, word: Any, word_cost: Any, found: Any, entries: Any) -> tuple[int, float]:
-    """Make entries of the states that the candidates of a word lead to, each by its best.
-
-    Returns:
-        their number, and the lowest cost of a path to the end.
-    """
-    element, element_cost = elements
-    _, word_next, word_label, _ = word
-    candidate, candidate_cost, _, _ = found
-    entry, entry_cost, entry_of = entries
-    count = 0
-    lowest = np.inf
-    c = first
-    while c >= 0:
-        a = candidate[c, 0]
-        d = word_next[a]
-        i = entry_of[d]
-        if i >= count or entry[i, 0] != d:
-            i = count
-            entry_of[d] = i
-            entry[i, 0], entry_cost[i, 0] = d, np.inf
-            count += 1
-        lowest = min(lowest, element_cost[candidate[c, 1], 0] + word_cost[a, 0])
-        if candidate_cost[c] <= entry_cost[i, 0]:  # the list runs backwards, and of equal ones the first is taken
-            e = candidate[c, 1]
-            entry[i, 1], entry[i, 2] = element[e, NODE], word_label[a]
-            entry_cost[i, 0], entry_cost[i, 1] = candidate_cost[c], element_cost[e, 1] + word_cost[a, 2]
-        c = candidate[c, 2]
-    return count, lowest
-
-
-@njit(cache=True, nogil=True)
-def _write(labels: Any, count: int, nodes: Any, node: int, length: int) -> Any:
-    """Append the last `length` labels of a string."""
-    labels = grown(labels, count + length)
+def _write(labels: Any, count: Any, nodes: Any, node: Any, length: Any) -> Any:
+    """Append the last `length` labels of a string; return how many labels there are now."""
     for i in range(count + length - 1, count - 1, -1):
         labels[i] = nodes[node, LABEL]
         node = nodes[node, PARENT]
-    return labels
+    return count + length
 
 
 @njit(cache=True, nogil=True)
-def _chain(state: Any, hashes: Any, heads: Any, begin: int, end: int) -> None:
+def _chain(first_of: Any, state: Any, state_hash: Any, begin: Any, end: Any) -> None:
     """Enter states into the lists by hash, but those that were passed; from state 0 on the lists are made new."""
     if begin == 0:
-        for i in range(len(heads)):
-            heads[i] = -1
+        for i in range(len(first_of)):
+            first_of[i] = -1
     for i in range(begin, end):
-        if state[i, _DONE] == 0:
-            slot = hashes[i, 0] & np.uint64(len(heads) - 1)
-            state[i, _CHAIN] = heads[slot]
-            heads[slot] = i
+        if state[i, DONE] == 0:
+            slot = state_hash[i, 0] & np.uint64(len(first_of) - 1)
+            state[i, CHAIN] = first_of[slot]
+            first_of[slot] = i
 
 
 @njit(cache=True, nogil=True)
 def _forget(
-    state: Any, num_states: int, element: Any, element_cost: Any, nodes: Any, node_hash: Any, count: int
-) -> tuple[int, int]:
-    """Drop the elements of states that were passed, and strings that no other element needs, moving the others up.
+    state: Any, num_states: Any, element: Any, element_cost: Any, nodes: Any, node_hash: Any, count: Any
+) -> Any:
+    """Drop the elements of states that were passed, and strings that no other element needs.
 
     Returns the numbers of nodes and of elements.
     """
-    unused = np.iinfo(np.int32).max
+    unused = 0x7FFFFFFF
     cut = np.empty(count, np.int32)  # the frame down to which a node's string is needed
     for i in range(count):
         cut[i] = unused
     elements = 0
     for i in range(num_states):
-        begin, end = state[i, _BEGIN], state[i, _END]
-        if state[i, _DONE] != 0:
+        begin, end = state[i, BEGIN], state[i, END]
+        if state[i, DONE] != 0:
             begin = end
-        state[i, _BEGIN] = elements
+        state[i, BEGIN] = elements
         for e in range(begin, end):
             node = element[e, NODE]
-            cut[node] = min(cut[node], state[i, _CUT])
+            cut[node] = min(cut[node], state[i, CUT])
             element[elements, EXIT], element[elements, NODE] = element[e, EXIT], node
             element_cost[elements, 0], element_cost[elements, 1] = element_cost[e, 0], element_cost[e, 1]
             elements += 1
-        state[i, _END] = elements
+        state[i, END] = elements
     for i in range(count - 1, 0, -1):
         if cut[i] < nodes[i, FRAME]:
             cut[nodes[i, PARENT]] = min(cut[nodes[i, PARENT]], cut[i])
@@ -159,7 +131,8 @@ def _forget(
         if cut[i] == unused:
             continue
         nodes[kept, PARENT] = cut[nodes[i, PARENT]] if cut[i] < nodes[i, FRAME] else 0
-        nodes[kept, LABEL], nodes[kept, FRAME], node_hash[kept] = nodes[i, LABEL], nodes[i, FRAME], node_hash[i]
+        nodes[kept, LABEL], nodes[kept, FRAME], nodes[kept, MARK] = nodes[i, LABEL], nodes[i, FRAME], 0
+        node_hash[kept] = node_hash[i]
         cut[i] = kept  # from here on, where it is now
         kept += 1
     for e in range(elements):
@@ -168,202 +141,194 @@ def _forget(
 
 
 @njit(cache=True, nogil=True)
-def determinize(frame: Any, eps: Any, eps_cost: Any, word: Any, word_cost: Any, final: Any, limits: Any) -> Any:
-    """Run the subset construction.
+def determinize(
+    raw: Raw,
+    words: Words,
+    candidates: Candidates,
+    entries: Entries,
+    ways: Ways,
+    made: Made,
+    known: Known,
+    counts: Any,
+    limits: Any,
+) -> Any:
+    """Run the subset construction from where it was left.
+
+    A state whose arcs do not find room is begun again: the states that its arcs lead to are found again as they are.
 
     Args:
-        frame: (S,) of the raw states.
-        eps: (S + 1,) first arc without word of a state, and of each such arc nextstate, label and source.
-        eps_cost: (E, 3) cost to the end, cost of the arc, acoustic cost.
-        word: (S + 1,) first word arc of a state, and of each such arc nextstate, label and word, words from 0 up.
-        word_cost: (W, 3) as for `eps_cost`.
-        final: (S,) cost of ending.
-        limits: cost of the best path, beam, tolerance of costs of equal subsets, bytes, steps, number of strings and
-            elements from which on those that are not needed any more are dropped.
+        raw: the lattice, but for its words.
+        words: its arcs with words.
+        candidates: to work on, as entries and ways.
+        entries: of which each subset is made.
+        ways: from the entries.
+        made: what was made so far.
+        known: what entries led to.
+        counts: (2, COUNTS) int64 how much of everything was made, and the number of the source whose arcs are next (-1:
+            the start), steps, marks, and the number of strings and elements from which on those that are not needed any
+            more are dropped; in the second row with the arcs of the source that was left.
+        limits: cost of the best path, beam, tolerance of costs of equal subsets, steps.
 
     Returns:
-        (which limit was met, or 0; the frame that was reached then), states (_, _, cut, lowest exit), arcs
-        (source, next, word, first label), (A, 3) their costs, acoustic costs and of the best path through them, their
-        labels, (F, 2) ends (state, first label), (F, 2) their costs, their labels.
+        0, or STEPS, or ROOM if there is too little of it.
     """
-    eps_first, eps_next, eps_label, eps_source = eps
-    best, beam, delta, max_bytes, max_steps, crowded = limits
-    num_raw, num_word_arcs = len(frame), len(word_cost)
+    best, beam, delta, max_steps = limits
+    num_raw, num_frames = len(raw.frame), raw.frame[-1]
     width = beam + _SLACK
-    # what grows: strings, elements, states, arcs, ends, a heap of states
-    nodes, node_hash, num_nodes = np.zeros((1024, 3), np.int32), np.zeros(1024, np.uint64), 1
-    element, element_cost, num_elements = np.zeros((1024, 2), np.int32), np.zeros((1024, 2)), 0
-    state, hashes, num_states = np.zeros((256, 6), np.int32), np.zeros((256, 2), np.uint64), 0
-    forward = np.zeros(256)
-    arc, arc_cost, num_arcs = np.zeros((256, 4), np.int32), np.zeros((256, 3)), 0
-    labels, num_labels = np.zeros(4096, np.int32), 0
-    end, end_cost, num_ends = np.zeros((64, 2), np.int32), np.zeros((64, 2)), 0
-    end_labels, num_end_labels = np.zeros(1024, np.int32), 0
-    heap_key, heap_state, num_heap = np.zeros(256, np.int64), np.zeros(256, np.int32), 0
-    heads = np.empty(256, np.int32)  # the last state by hash, others by _CHAIN
-    _chain(state, hashes, heads, 0, 0)
-    # raw states and arcs
-    reached, place = np.empty((num_raw, 3)), np.empty((num_raw, 4), np.int32)
-    for s in range(num_raw):
-        reached[s, TO_END] = final[s]
-        for a in range(word[0][s], word[0][s + 1]):
-            reached[s, TO_END] = min(reached[s, TO_END], word_cost[a, 0])
-        place[s, EPS_BEGIN], place[s, EPS_END], place[s, STRING] = eps_first[s], eps_first[s + 1], -1
-    num_words = 0
-    for a in range(num_word_arcs):
-        num_words = max(num_words, word[3][a] + 1)
-    # scratch
-    exits, filled, trail = np.empty(num_raw, np.int32), np.empty(num_raw, np.int32), np.empty(num_raw, np.int32)
-    bits = np.zeros((num_raw >> 6) + 1, np.uint64)
-    head, words = np.empty(num_words, np.int32), np.empty(num_words + 1, np.int32)
-    for w in range(num_words):
-        head[w] = -1
-    found = (np.empty((num_word_arcs, 3), np.int32), np.empty(num_word_arcs), head, words)
-    entry, entry_cost, entry_of = np.empty((num_raw, 3), np.int32), np.empty((num_raw, 2)), np.zeros(num_raw, np.int32)
-    status, steps, source = 0, 0, -1
+    nodes, node_hash, element, element_cost = made.nodes, made.node_hash, made.element, made.element_cost
+    state, state_hash, forward, labels = made.state, made.state_hash, made.forward, made.labels
+    exits, exit_cost, entry, entry_cost = ways.exits, ways.exit_cost, entries.entry, entries.cost
+    arc, arc_cost, slots = made.arc, made.arc_cost, known.slot
+    now = counts[0]
+    _chain(made.first_of, state, state_hash, np.int64(0), now[STATES])
     while True:
-        count = 1
-        cut_here = state[max(0, source), _CUT]
+        source = now[SOURCE]
+        num_arcs, num_labels, num_ends, num_end_labels = now[ARCS], now[LABELS], now[ENDS], now[END_LABELS]
+        count: Any = np.int64(1)
+        cut_here, ahead_here = np.int64(0), 0.0
+        room = True
         if source >= 0:
-            begin_here, end_here = state[source, _BEGIN], state[source, _END]
-            taken, count = _collect(
-                begin_here,
-                end_here,
-                (element, element_cost),
-                word,
-                word_cost,
-                best + 2 * width - forward[source],
-                found,
-            )
-            steps += taken + end_here - begin_here
-            last = begin_here
-            for e in range(begin_here, end_here):
-                if element_cost[e, 0] + final[element[e, EXIT]] < element_cost[last, 0] + final[element[last, EXIT]]:
+            begin, end = np.int64(state[source, BEGIN]), np.int64(state[source, END])
+            cut_here, ahead_here = np.int64(state[source, CUT]), forward[source]
+            taken, count = collect(begin, end, element, element_cost, words, candidates, best + 2 * width - ahead_here)
+            now[STEPS_DONE] += taken + end - begin
+            last: Any = begin
+            for e in range(begin, end):
+                if (
+                    element_cost[e, 0] + raw.final[element[e, EXIT]]
+                    < element_cost[last, 0] + raw.final[element[last, EXIT]]
+                ):
                     last = e
-            cost = element_cost[last, 0] + final[element[last, EXIT]]
-            if forward[source] + cost <= best + width:
-                end, end_cost = grown_rows(end, num_ends + 1), grown_rows(end_cost, num_ends + 1)
-                end[num_ends, 0], end[num_ends, 1] = source, num_end_labels
-                end_cost[num_ends, 0], end_cost[num_ends, 1] = cost, element_cost[last, 1]
+            cost = element_cost[last, 0] + raw.final[element[last, EXIT]]
+            room = num_ends < len(made.end) and num_end_labels + num_frames <= len(made.end_labels)
+            if room and ahead_here + cost <= best + width:
+                made.end[num_ends, 0], made.end[num_ends, 1] = source, num_end_labels
+                made.end_cost[num_ends, 0], made.end_cost[num_ends, 1] = cost, element_cost[last, 1]
                 num_ends += 1
-                length = frame[element[last, EXIT]] - cut_here
-                end_labels = _write(end_labels, num_end_labels, nodes, element[last, NODE], length)
-                num_end_labels += length
+                length = raw.frame[element[last, EXIT]] - cut_here
+                num_end_labels = _write(made.end_labels, num_end_labels, nodes, np.int64(element[last, NODE]), length)
         for k in range(count):
             if source < 0:
-                entry[0, 0], entry[0, 1], entry[0, 2] = 0, 0, 0
+                entry[0, STATE], entry[0, STRING], entry[0, NEXT_LABEL] = 0, 0, 0
                 entry_cost[0, 0], entry_cost[0, 1] = 0.0, 0.0
-                num_entries, lowest = 1, best
+                num_entries, lowest = np.int64(1), best
             else:
-                num_entries, lowest = _enter(
-                    head[words[k]], (element, element_cost), word, word_cost, found, (entry, entry_cost, entry_of)
-                )
-                head[words[k]] = -1
-                if forward[source] + lowest > best + width:
+                num_entries, lowest = enter(candidates.words[k], element, element_cost, words, candidates, entries)
+                if not room or ahead_here + lowest > best + width:
                     continue
-            num_exits, num_reached, num_looked = close(
-                entry, entry_cost, num_entries, eps_next, eps_cost, (reached, place), (exits, bits), lowest + width
-            )
-            steps += num_entries + num_looked
-            nodes, node_hash = grown_rows(nodes, num_nodes + num_reached), grown(node_hash, num_nodes + num_reached)
-            low_nodes = num_nodes
-            num_nodes, common, num_filled = spell(
-                exits,
-                num_exits,
-                entry,
-                place,
-                eps_source,
-                eps_label,
-                (filled, trail),
-                (nodes, node_hash),
-                num_nodes,
-            )
-            steps += num_nodes - low_nodes
-            # elements, told from the one that is cheapest up to here
-            end_element = num_elements + num_exits
-            element, element_cost = grown_rows(element, end_element), grown_rows(element_cost, end_element)
-            least = exits[0]
-            for i in range(num_exits):
-                s = exits[i]
-                if reached[s, COST] < reached[least, COST]:
-                    least = s
-            base, base_acoustic, ahead = 0.0, 0.0, 0.0
-            if source >= 0:
-                base, base_acoustic = reached[least, COST], reached[least, ACOUSTIC]
-                ahead = forward[source] + base
-            else:
-                common = 0
-            for i in range(num_exits):
-                s, e = exits[i], num_elements + i
-                element[e, EXIT], element[e, NODE] = s, place[s, STRING]
-                element_cost[e, 0], element_cost[e, 1] = reached[s, COST] - base, reached[s, ACOUSTIC] - base_acoustic
-            for i in range(num_filled):
-                place[filled[i], STRING] = -1
-            # the state that this subset is, if it is known
-            cut, cut_hash = nodes[common, FRAME], node_hash[common]
-            whole_hash = subset_hash(element, num_elements, end_element, node_hash, cut_hash)
-            subset = heads[whole_hash & np.uint64(len(heads) - 1)]
-            this = (num_elements, end_element, cut_hash)
-            while subset >= 0:
-                if hashes[subset, 0] == whole_hash and state[subset, _DONE] == 0:
-                    other = (state[subset, _BEGIN], state[subset, _END], hashes[subset, 1])
-                    steps += num_exits
-                    if same_elements(element, element_cost, node_hash, this, other, delta):
-                        break
-                subset = state[subset, _CHAIN]
+            num_nodes, num_elements, num_known = now[NODES], now[ELEMENTS], now[KNOWN]
+            if (
+                num_nodes + num_raw > len(nodes)
+                or num_elements + num_raw > len(element)
+                or num_known + num_entries > len(known.entry)
+                or now[STATES] >= len(state)
+                or num_arcs >= len(arc)
+                or num_labels + num_frames > len(labels)
+            ):
+                room = False  # goes on to take back the candidates
+                continue
+            # where these entries led to before
+            now[MARKS] += 1
+            common, passed = common_of_entries(nodes, node_hash, entry, num_entries, now[MARKS])
+            now[STEPS_DONE] += num_entries + passed
+            entry_cut, entry_hash = np.int64(nodes[common, FRAME]), node_hash[common]
+            key = entries_hash(entry, num_entries, node_hash, entry_hash)
+            slot = np.int64(key & np.uint64(len(slots) - 1))
+            subset = np.int64(-1)
+            same_key = slots[slot, KNOWN_KEY] == np.int64(key) and slots[slot, KNOWN_CUT] == entry_cut
+            if same_key and is_known(known, slot, entry, entry_cost, num_entries, node_hash, entry_hash, delta):
+                subset = slots[slot, KNOWN_STATE]
+            first_label = num_labels
             if subset >= 0:
-                num_nodes = low_nodes
-                forward[subset] = min(forward[subset], ahead)
+                base = entry_cost[0, 0] + known.base[slot, 0]
+                base_acoustic = entry_cost[0, 1] + known.base[slot, 1]
+                num_labels = _write(labels, num_labels, nodes, common, entry_cut - cut_here)
+                length = np.int64(state[subset, CUT]) - entry_cut
+                for i in range(slots[slot, LABELS_END] - length, slots[slot, LABELS_END]):
+                    labels[num_labels] = labels[i]
+                    num_labels += 1
             else:
-                subset = num_states
-                num_states += 1
-                state, hashes = grown_rows(state, num_states), grown_rows(hashes, num_states)
-                forward = grown(forward, num_states)
-                state[subset, _BEGIN], state[subset, _END] = num_elements, end_element
-                state[subset, _CUT], state[subset, _LOW], state[subset, _DONE] = cut, exits[0], 0
-                hashes[subset, 0], hashes[subset, 1] = whole_hash, cut_hash
-                forward[subset] = ahead
-                num_elements = end_element
-                again = subset
-                if num_states > len(heads):
-                    heads = np.empty(4 * len(heads), np.int32)
-                    again = 0
-                _chain(state, hashes, heads, again, num_states)
-                heap_key, heap_state = grown(heap_key, num_heap + 1), grown(heap_state, num_heap + 1)
-                push(heap_key, heap_state, num_heap, (np.int64(cut) << 32) + np.int64(exits[0]), subset)
-                num_heap += 1
+                num_exits, _, looked = close(raw, ways, entry, entry_cost, num_entries, lowest + width)
+                end_node, common, num_filled = spell(
+                    raw, ways, entry, entry_cost, num_exits, nodes, node_hash, num_nodes
+                )
+                now[STEPS_DONE] += looked + end_node - num_nodes
+                # elements, told from the one that is cheapest up to here
+                least = 0
+                for i in range(num_exits):
+                    if exit_cost[i] < exit_cost[least]:
+                        least = i
+                base, base_acoustic = 0.0, 0.0
+                if source >= 0:
+                    base, base_acoustic = exit_cost[least], ways.acoustic[exits[least]]
+                else:
+                    common = np.int64(0)
+                end_element = num_elements + num_exits
+                for i in range(num_exits):
+                    s, e = exits[i], num_elements + i
+                    element[e, EXIT], element[e, NODE] = s, ways.string[s]
+                    element_cost[e, 0], element_cost[e, 1] = exit_cost[i] - base, ways.acoustic[s] - base_acoustic
+                for i in range(num_filled):
+                    ways.string[ways.filled[i]] = -1
+                # the state that this subset is, if it is known
+                cut, cut_hash = np.int64(nodes[common, FRAME]), node_hash[common]
+                whole_hash = elements_hash(element, num_elements, end_element, node_hash, cut_hash)
+                subset = np.int64(made.first_of[whole_hash & np.uint64(len(made.first_of) - 1)])
+                this = (num_elements, end_element, cut_hash)
+                while subset >= 0:
+                    if state_hash[subset, 0] == whole_hash and state[subset, DONE] == 0:
+                        other = (np.int64(state[subset, BEGIN]), np.int64(state[subset, END]), state_hash[subset, 1])
+                        now[STEPS_DONE] += num_exits
+                        if same_elements(element, element_cost, node_hash, this, other, delta):
+                            break
+                    subset = np.int64(state[subset, CHAIN])
+                num_labels = _write(labels, num_labels, nodes, common, cut - cut_here)
+                if subset < 0:
+                    subset = now[STATES]
+                    state[subset, BEGIN], state[subset, END] = num_elements, end_element
+                    state[subset, CUT], state[subset, LOW], state[subset, DONE] = cut, exits[0], 0
+                    state_hash[subset, 0], state_hash[subset, 1] = whole_hash, cut_hash
+                    forward[subset] = np.inf
+                    now[STATES], now[NODES], now[ELEMENTS] = subset + 1, end_node, end_element
+                    _chain(made.first_of, state, state_hash, subset, subset + 1)
+                    push(made.heap_key, made.heap_state, now[HEAP], (cut << 32) + np.int64(exits[0]), subset)
+                    now[HEAP] += 1
+                if source >= 0:
+                    slots[slot, KNOWN_KEY], slots[slot, KNOWN_CUT] = np.int64(key), entry_cut
+                    slots[slot, KNOWN_STATE], slots[slot, LABELS_END] = subset, num_labels
+                    slots[slot, KNOWN_BEGIN], slots[slot, KNOWN_END] = num_known, num_known + num_entries
+                    known.base[slot, 0] = base - entry_cost[0, 0]
+                    known.base[slot, 1] = base_acoustic - entry_cost[0, 1]
+                    remember(known, num_known, entry, entry_cost, num_entries, node_hash, entry_hash)
+                    now[KNOWN] += num_entries
+            forward[subset] = min(forward[subset], ahead_here + base)
             if source >= 0:
-                arc, arc_cost = grown_rows(arc, num_arcs + 1), grown_rows(arc_cost, num_arcs + 1)
-                arc[num_arcs, _SOURCE], arc[num_arcs, _NEXT] = source, subset
-                arc[num_arcs, _WORD], arc[num_arcs, _FIRST] = words[k], num_labels
+                arc[num_arcs, ARC_SOURCE], arc[num_arcs, ARC_NEXT] = source, subset
+                arc[num_arcs, ARC_WORD], arc[num_arcs, ARC_FIRST] = candidates.words[k], first_label
                 arc_cost[num_arcs, 0], arc_cost[num_arcs, 1] = base, base_acoustic
-                arc_cost[num_arcs, 2] = forward[source] + lowest
+                arc_cost[num_arcs, 2] = ahead_here + lowest
                 num_arcs += 1
-                labels = _write(labels, num_labels, nodes, common, cut - cut_here)
-                num_labels += cut - cut_here
+        for i in range(COUNTS):
+            counts[1, i] = now[i]
+        counts[1, ARCS], counts[1, LABELS] = num_arcs, num_labels
+        counts[1, ENDS], counts[1, END_LABELS] = num_ends, num_end_labels
+        if not room:
+            return ROOM
+        for i in range(COUNTS):
+            now[i] = counts[1, i]
         if source >= 0:
-            state[source, _DONE] = 1
-        if num_heap == 0:
-            break
-        if num_nodes + num_elements > crowded:
-            num_nodes, num_elements = _forget(state, num_states, element, element_cost, nodes, node_hash, num_nodes)
-            _chain(state, hashes, heads, 0, num_states)
-            steps += num_nodes + num_elements + num_states
-            crowded = max(crowded, 2.0 * (num_nodes + num_elements))
-        used = 20 * len(nodes) + 24 * len(element) + 48 * len(state) + 4 * len(heads)
-        used += 40 * len(arc) + 4 * len(labels) + 24 * len(end) + 4 * len(end_labels) + 12 * len(heap_key)
-        if used > max_bytes or steps > max_steps:
-            status = MEMORY if used > max_bytes else STEPS
-            break
-        source = pop(heap_key, heap_state, num_heap)
-        num_heap -= 1
-    return (
-        (status, state[max(0, source), _CUT]),
-        state[:num_states],
-        arc[:num_arcs],
-        arc_cost[:num_arcs],
-        labels[:num_labels],
-        end[:num_ends],
-        end_cost[:num_ends],
-        end_labels[:num_end_labels],
-    )
+            state[source, DONE] = 1
+        if now[HEAP] == 0:
+            return 0
+        if now[NODES] + now[ELEMENTS] > now[CROWDED]:
+            now[NODES], now[ELEMENTS] = _forget(state, now[STATES], element, element_cost, nodes, node_hash, now[NODES])
+            now[KNOWN] = 0
+            for i in range(len(slots)):
+                slots[i, KNOWN_END] = 0
+            _chain(made.first_of, state, state_hash, np.int64(0), now[STATES])
+            now[STEPS_DONE] += now[NODES] + now[ELEMENTS] + now[STATES]
+            now[CROWDED] = max(now[CROWDED], 2 * (now[NODES] + now[ELEMENTS]))
+        now[SOURCE] = pop(made.heap_key, made.heap_state, now[HEAP])
+        now[HEAP] -= 1
+        if now[STEPS_DONE] > max_steps:
+            return STEPS

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.lattice._determinize_arrays import MEMORY
 from wfst_asr.lattice.best_path import best_path
 from wfst_asr.lattice.compact_lattice import CompactLattice
 from wfst_asr.lattice.compact_pruning import offsets, prune_words, strings_at
 from wfst_asr.lattice.lattice import Lattice, checked_scale, prune
+from wfst_asr.lattice.subset_construction import Subsets, subsets
 
 _COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
-_WIDEST = np.finfo(np.float64).max / 4
 _TRIES = 8  # smaller beams, before the best path alone is taken
-_CROWDED = 1 << 16  # strings and elements, from where on what was passed is dropped
-_SAME_COST = 1e-6  # subsets whose elements' costs differ by less are one
+_TRIES_BACK = 2  # larger ones, after one that does
 
 
 def determinize(
@@ -82,21 +82,12 @@ def determinize(
     to_end = _costs_to_end(lattice)
     if not len(to_end) or to_end[0] == np.inf:
         return _no_path(lattice, scale, beam)
-    limits = (max_memory_mb * 1e6, float(max_steps))
-    found = _subsets(lattice, to_end, limits)
-    complete, met = beam, found[0][0]
-    tries = 0
-    while found[0][0] != 0:
-        tries += 1
-        if complete > 0 and tries <= _TRIES:
-            complete = _smaller_beam(complete, to_end[0], found, lattice.num_frames)
-            lattice = prune(lattice, complete)
-        else:
-            complete, lattice, limits = 0.0, _best_alone(lattice), (np.inf, np.inf)
-        to_end = _costs_to_end(lattice)
-        found = _subsets(lattice, to_end, limits)
-    if complete < beam:
-        limit = f"{max_memory_mb:g} MB (max_memory_mb)" if met == 1 else f"{max_steps:,} steps (max_steps)"
+    limits = {"max_bytes": max_memory_mb * 1e6, "max_steps": float(max_steps)}
+    found = subsets(lattice, to_end, **limits)
+    complete, met = beam, found.limit
+    if met:
+        complete, found = _within_limits(lattice, found, limits)
+        limit = f"{max_memory_mb:g} MB (max_memory_mb)" if met == MEMORY else f"{max_steps:,} steps (max_steps)"
         warnings.warn(
             f"lattice of words cut from lattice beam {beam:g} to {complete:.3g}: determinization met its limit of "
             f"{limit}; ask for a smaller lattice_beam, or raise the limit",
@@ -116,10 +107,45 @@ def _costs_to_end(lattice: Lattice) -> NDArray[np.float64]:
     return to_end
 
 
-def _smaller_beam(beam: float, best: float, found: Any, num_frames: int) -> float:
+def _within_limits(lattice: Lattice, found: Subsets, limits: dict[str, float]) -> tuple[float, Subsets]:
+    """Try smaller beams until one does with the limits, then, between it and the last that did not, larger ones again.
+
+    Args:
+        lattice: pruned to the beam with which `found` met a limit.
+        found: what was made so far.
+        limits: of `subsets`.
+
+    Returns:
+        the beam, and all subsets.
+    """
+    best = _costs_to_end(lattice)[0]
+    low, high = lattice.lattice_beam, lattice.lattice_beam
+    for _ in range(_TRIES):
+        high, low = low, _smaller_beam(low, best, found, lattice.num_frames)
+        found = _with_beam(lattice, low, limits)
+        if not found.limit or low == 0:
+            break
+    if found.limit:
+        high, low = low or high, 0.0
+        found = subsets(alone := _best_alone(lattice), _costs_to_end(alone), max_bytes=np.inf, max_steps=np.inf)
+    for _ in range(_TRIES_BACK):
+        middle = (low + high) / 2
+        if high <= 1.1 * low or not low < middle < high:
+            break
+        tried = _with_beam(lattice, middle, limits)
+        low, high, found = (low, middle, found) if tried.limit else (middle, high, tried)
+    return low, found
+
+
+def _with_beam(lattice: Lattice, beam: float, limits: dict[str, float]) -> Subsets:
+    lattice = prune(lattice, beam)
+    return subsets(lattice, _costs_to_end(lattice), **limits)
+
+
+def _smaller_beam(beam: float, best: float, found: Subsets, num_frames: int) -> float:
     """Choose a beam that may do with the limits, from the best paths through the arcs that were made so far."""
-    reached = max(1, found[0][1]) / max(1, num_frames)
-    gaps = found[3][:, 2] - best
+    reached = max(1, found.reached) / max(1, num_frames)
+    gaps = found.arc_cost[:, 2] - best
     enough = float(np.quantile(gaps, min(1.0, reached))) if len(gaps) else 0.0
     return max(0.0, min(0.75 * beam, enough))
 
@@ -143,42 +169,19 @@ def _best_alone(lattice: Lattice) -> Lattice:
     )
 
 
-def _subsets(lattice: Lattice, to_end: NDArray[np.float64], limits: tuple[float, float]) -> Any:
-    """Run the kernel on a raw lattice, its arcs with and without words apart."""
-    from wfst_asr.lattice import _determinize_kernels as kernels
-
-    eps, words = np.flatnonzero(lattice.olabel == 0), np.flatnonzero(lattice.olabel)
-    cost = lattice.arc_costs()
-    costs = np.stack([cost + to_end[lattice.nextstate], cost, lattice.acoustic_cost], axis=1)
-    states = lattice.num_states
-    first_eps = offsets(np.bincount(lattice.source[eps], minlength=states))
-    first_word = offsets(np.bincount(lattice.source[words], minlength=states))
-    names, numbers = np.unique(lattice.olabel[words], return_inverse=True)
-    found = kernels.determinize(
-        lattice.frame,
-        (first_eps, lattice.nextstate[eps], lattice.ilabel[eps], lattice.source[eps]),
-        costs[eps],
-        (first_word, lattice.nextstate[words], lattice.ilabel[words], numbers.astype(np.int32)),
-        costs[words],
-        lattice.final_costs(),
-        (float(to_end[0]), min(float(lattice.lattice_beam), _WIDEST), _SAME_COST, *limits, float(_CROWDED)),
-    )
-    return (*found, names)
-
-
-def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> CompactLattice:
+def _assembled(lattice: Lattice, scale: float, beam: float, found: Subsets) -> CompactLattice:
     """Put what the kernel found in order, costs in float64: states by frame and lowest exit, both of which rise."""
-    _, form, arcs, arc_cost, labels, ends, end_cost, end_labels, names = found
-    order = np.lexsort((form[:, 3], form[:, 2]))
-    frame = form[order, 2]
+    arcs, arc_cost, ends, end_cost = found.arc, found.arc_cost, found.end, found.end_cost
+    order = np.lexsort((found.low, found.cut))
+    frame = found.cut[order]
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     source, nextstate, end = rank[arcs[:, 0]], rank[arcs[:, 1]], rank[ends[:, 0]]
     by_source, by_end = np.lexsort((arcs[:, 2], source)), np.argsort(end)
     length = frame[nextstate] - frame[source]
-    first_label, labels = strings_at(arcs[by_source, 3], length[by_source], labels)
-    end_length = np.diff(np.append(ends[:, 1], len(end_labels)))
-    _, final_labels = strings_at(ends[by_end, 1], end_length[by_end], end_labels)
+    first_label, labels = strings_at(arcs[by_source, 3], length[by_source], found.labels)
+    end_length = np.diff(np.append(ends[:, 1], len(found.end_labels)))
+    _, final_labels = strings_at(ends[by_end, 1], end_length[by_end], found.end_labels)
     lengths = np.zeros(len(order), dtype=np.int64)
     lengths[end] = end_length
     final_cost, final_acoustic = np.full(len(order), np.inf), np.zeros(len(order))
@@ -193,7 +196,7 @@ def _assembled(lattice: Lattice, scale: float, beam: float, found: Any) -> Compa
         frame=frame,
         first_arc=offsets(np.bincount(source, minlength=len(order))),
         nextstate=nextstate[by_source],
-        olabel=names[arcs[by_source, 2]].astype(np.int32),
+        olabel=found.names[arcs[by_source, 2]].astype(np.int32),
         first_label=first_label,
         labels=labels,
         first_final_label=offsets(lengths),
