@@ -35,7 +35,7 @@ from wfst_asr.lattice.rescore import Scorer, rescore, rescore_nbest
 from wfst_asr.lattice.word_fst import WordFst
 from wfst_asr.lm.model_files import read_model
 from wfst_asr.recipe.decode_data import DataDecoder
-from wfst_asr.recipe.evaluation import silent_words
+from wfst_asr.recipe.labelled_graph import silent_words
 from wfst_asr.recipe.rescoring import language_model_fst
 from wfst_asr.score.wer import align
 

@@ -83,8 +83,8 @@ def explain(
     from wfst_asr.decoder.explanation_record import explanation_record
     from wfst_asr.decoder.insertion_penalty import with_insertion_penalty
     from wfst_asr.decoder.options import DecodeOptions
-    from wfst_asr.recipe.evaluation import silent_words
     from wfst_asr.recipe.explaining import lm_costs_of
+    from wfst_asr.recipe.labelled_graph import silent_words
 
     english = str(graph) == _ENGLISH and not graph.exists()
     words = _words(reference, utterance or (audio if scores else Path(audio).stem), named=utterance is not None)

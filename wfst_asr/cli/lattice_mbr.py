@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wfst_asr.cli.lattice_source import LatticeSource, ctm_of, ctm_options, source_options, write_lines
+from wfst_asr.cli.lattice_source import (
+    LatticeSource,
+    alignment_graph,
+    ctm_of,
+    ctm_options,
+    source_options,
+    warn_of_times,
+    write_lines,
+)
 
 if TYPE_CHECKING:
     from wfst_asr.io.ctm import CtmWord
@@ -18,9 +26,7 @@ if TYPE_CHECKING:
 @click.command()
 @source_options
 @click.option("--output", type=click.Path(path_type=Path), help="File to write.  [default: standard output]")
-@ctm_options[0]
-@ctm_options[1]
-@ctm_options[2]
+@ctm_options
 @click.option("--ignore", "ignored", multiple=True, metavar="WORD", help="No word, such as a silence; may be repeated.")
 @click.option("--networks", type=click.Path(path_type=Path), help="Also write confusion networks, one JSON a line.")
 @click.option(
@@ -33,8 +39,10 @@ if TYPE_CHECKING:
 def mbr(
     output: Path | None,
     ctm: Path | None,
-    frame_shift_ms: float,
+    frame_shift_ms: float | None,
     calibration: Path | None,
+    graph: Path | None,
+    transitions: Path | None,
     ignored: tuple[str, ...],
     networks: Path | None,
     min_posterior: float,
@@ -43,18 +51,23 @@ def mbr(
     """Write the words of LATTICES that have the least expected number of errors: lines "UTTERANCE WORD ...".
 
     A network is a sequence of bins, each with words that exclude each other and their posteriors; "<eps>" is no word.
+    Times are means over the paths, of where the lattice has its words; with --graph of where they are.
     """
+    from wfst_asr.decoder.lattice_words import network_times
     from wfst_asr.io.ctm import write_ctm
     from wfst_asr.lattice.confusion import confusion_network
     from wfst_asr.score.calibration import load_calibration
 
     source = LatticeSource.of_options(**options)
     calibrated: Calibration | None = load_calibration(calibration) if calibration else None
-    no_words = {label for label in source.labels_of(ignored) if label > 0}
+    aligner, shift_ms = alignment_graph(ctm, graph, transitions, frame_shift_ms)
+    no_words = frozenset(label for label in source.labels_of(ignored) if label > 0)
     entries: list[CtmWord] = []
     kept: list[str] = []
+    inexact = 0
 
     def lines() -> Iterator[str]:
+        nonlocal inexact
         for utterance, lattice in source:
             found = confusion_network(
                 lattice,
@@ -66,13 +79,25 @@ def mbr(
             yield " ".join([utterance, *words])
             confidences = found.confidences if calibrated is None else calibrated(found.confidences)
             if ctm:
-                times = found.word_begins.tolist(), found.word_ends.tolist()
-                entries.extend(ctm_of(utterance, words, *times, confidences.tolist(), frame_shift_ms))
+                begins, ends = found.word_begins, found.word_ends
+                if aligner is not None:
+                    begins, ends, exact = network_times(
+                        aligner,
+                        lattice,
+                        found,
+                        no_words=no_words,
+                        acoustic_scale=source.acoustic_scale,
+                        insertion_penalty=source.insertion_penalty,
+                    )
+                    inexact += not exact
+                times = begins.tolist(), ends.tolist()
+                entries.extend(ctm_of(utterance, words, *times, confidences.tolist(), shift_ms))
             if networks:
-                kept.append(json.dumps(_record(source, utterance, found, frame_shift_ms, min_posterior)))
+                kept.append(json.dumps(_record(source, utterance, found, shift_ms, min_posterior)))
 
     write_lines(lines(), output)
     if ctm:
+        warn_of_times(inexact)
         write_ctm(entries, ctm)
     if networks:
         write_lines(kept, networks)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from wfst_asr.cli.lattice_source import LatticeSource, source_options, write_lines
+from wfst_asr.cli.lattice_source import LatticeSource, nbest_record, source_options, write_lines
 
 
 @click.command()
@@ -45,13 +45,6 @@ def _lines(source: LatticeSource, num: int, max_extra_cost: float, *, as_json: b
                 continue
             total = path.graph_cost + source.acoustic_scale * path.acoustic_cost + source.insertion_penalty * len(words)
             confidences = word_confidences(lattice, path.word_ids, acoustic_scale=source.acoustic_scale)
-            record = {
-                "utterance": utterance,
-                "rank": rank,
-                "words": words,
-                "total_cost": round(total, 4),
-                "graph_cost": round(path.graph_cost, 4),
-                "acoustic_cost": round(path.acoustic_cost, 4),
-                "confidences": [round(float(c), 4) for c in confidences],
-            }
+            costs = (total, path.graph_cost, path.acoustic_cost)
+            record = nbest_record(utterance, rank, words, costs=costs, confidences=confidences)
             yield json.dumps(record, ensure_ascii=False)

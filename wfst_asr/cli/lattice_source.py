@@ -1,5 +1,6 @@
 """What the commands over lattice archives share: which lattices, at which scale, with which names of words."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wfst_asr.errors import WfstAsrError
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 
 if TYPE_CHECKING:
+    from wfst_asr.decoder.search_graph import SearchGraph
     from wfst_asr.io.ctm import CtmWord
     from wfst_asr.lattice.compact_lattice import CompactLattice
 
@@ -49,17 +51,62 @@ def source_options(command: Command) -> Command:
     return command
 
 
-ctm_options = (
+_CTM_OPTIONS = (
     click.option("--ctm", type=_FILE, help="Also write words with times and confidences."),
     click.option(
         "--frame-shift-ms",
-        default=10.0,
-        show_default=True,
         type=click.FloatRange(0, min_open=True),
-        help="Time from a frame to the next.",
+        help="Time from a frame to the next.  [default: that of --graph, else 10]",
     ),
     click.option("--calibration", type=_FILE, help="Calibration of confidences, made by wfst-asr lattice calibrate."),
+    click.option(
+        "--graph",
+        type=_FILE,
+        help="Graph folder, or lang directory with --transitions: words are aligned with its phones, for exact times.",
+    ),
+    click.option(
+        "--transitions", type=_FILE, help="final.mdl: the meaning of the labels, if --graph does not tell it."
+    ),
 )
+
+
+def ctm_options(command: Command) -> Command:
+    """Add the options of a CTM: `ctm`, `frame_shift_ms`, `calibration`, `graph` and `transitions`."""
+    for option in reversed(_CTM_OPTIONS):
+        command = option(command)
+    return command
+
+
+def alignment_graph(
+    ctm: Path | None, graph: Path | None, transitions: Path | None, frame_shift_ms: float | None
+) -> "tuple[SearchGraph | None, float]":
+    """Return what words are aligned with, if a CTM is to have exact times, and the time of a frame in milliseconds.
+
+    Raises:
+        UsageError: options that say nothing without others.
+        WfstAsrError: the graph is missing or bad.
+    """
+    if transitions and not graph:
+        raise click.UsageError("--transitions tells the labels of --graph; give that as well")
+    if graph and not ctm:
+        raise click.UsageError("--graph is for the times of --ctm; give that as well")
+    if graph is None:
+        return None, frame_shift_ms or 10.0
+    from wfst_asr.recipe.labelled_graph import load_alignment_graph
+
+    loaded = load_alignment_graph(graph, transitions=transitions)
+    return loaded, frame_shift_ms or 1000 * loaded.frame_shift_s
+
+
+def warn_of_times(count: int) -> None:
+    """Tell that words could not be aligned in some lattices."""
+    if count:
+        warnings.warn(
+            f"the words of {count} lattices could not be aligned with their phones; their times are those of the "
+            "lattice's arcs",
+            WfstAsrWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)
@@ -161,6 +208,26 @@ def ctm_of(
         )
         for word, begin, end, confidence in zip(words, begins, ends, confidences, strict=True)
     ]
+
+
+def nbest_record(
+    utterance: str,
+    rank: int,
+    words: Sequence[str],
+    *,
+    costs: tuple[float, float, float],
+    confidences: Iterable[float],
+) -> dict[str, Any]:
+    """Return an entry of an n-best list for JSON; costs are the total, the graph's and the acoustic one."""
+    return {
+        "utterance": utterance,
+        "rank": rank,
+        "words": list(words),
+        "total_cost": round(costs[0], 4),
+        "graph_cost": round(costs[1], 4),
+        "acoustic_cost": round(costs[2], 4),
+        "confidences": [round(float(c), 4) for c in confidences],
+    }
 
 
 def write_lines(lines: Iterable[str], output: Path | None) -> None:

@@ -13,11 +13,19 @@ from wfst_asr.cli.english import check_recordings, english_options, english_reco
 @click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--times", is_flag=True, help="Print a line a word: file, start, duration, word.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a recording.")
+@click.option("--confidence", is_flag=True, help="Tell confidences too, with --times or --json.")
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Calibrate them with what wfst-asr lattice calibrate made.",
+)
 @english_options
 def transcribe(
     audio: tuple[Path, ...],
     times: bool,
     as_json: bool,
+    confidence: bool,
+    calibration: Path | None,
     beam: float,
     max_active: int,
     acoustic_scale: float | None,
@@ -31,6 +39,8 @@ def transcribe(
     The first call compiles the graph of the English model of the pip package pocketsphinx; later calls take it from the
     cache.
     """
+    if (confidence or calibration) and not (times or as_json):
+        raise click.UsageError("confidences are told with --times or --json; give one of them")
     check_recordings(audio)
     options = search_options(beam, max_active, acoustic_scale)
     recogniser = english_recogniser(cache, max_words, tell=False)
@@ -39,18 +49,30 @@ def transcribe(
     from wfst_asr.sphinx.adaptation import AdaptOptions
 
     adaptation = AdaptOptions() if adapt else None
+    wanted = None
+    if confidence or calibration:
+        from wfst_asr.decoder.lattice_words import LatticeOptions
+        from wfst_asr.score.calibration import load_calibration
+
+        wanted = LatticeOptions(calibration=load_calibration(calibration) if calibration else None)
     for path in audio:
         sound = recogniser.read(path)
         began = time.process_time()
-        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn), adapt=adaptation)
+        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn), adapt=adaptation, wanted=wanted)
         seconds = time.process_time() - began
         if not result.reached_final:
             click.echo(f"wfst-asr: note: {path}: no final state was reached; the words may end too early", err=True)
+        confidences = result.confidences if result.confidences is not None else [None] * len(result.words)
+        words = list(zip(result.word_times, confidences, strict=True))
         if as_json:
             record = {
                 "audio": str(path),
                 "text": result.text,
-                "words": [{"word": w.word, "start_s": w.start_s, "end_s": w.end_s} for w in result.word_times],
+                "words": [
+                    {"word": w.word, "start_s": w.start_s, "end_s": w.end_s}
+                    | ({} if c is None else {"confidence": round(c, 4)})
+                    for w, c in words
+                ],
                 "duration_s": round(sound.duration_s, 3),
                 "cpu_seconds": round(seconds, 3),
                 "reached_final": result.reached_final,
@@ -59,7 +81,8 @@ def transcribe(
             }
             click.echo(json.dumps(record))
         elif times:
-            for w in result.word_times:
-                click.echo(f"{path} {w.start_s:.2f} {w.end_s - w.start_s:.2f} {w.word}")
+            for w, c in words:
+                told = "" if c is None else f" {c:.3f}"
+                click.echo(f"{path} {w.start_s:.2f} {w.end_s - w.start_s:.2f} {w.word}{told}")
         else:
             click.echo(f"{path} {result.text}" if len(audio) > 1 else result.text)

@@ -20,6 +20,7 @@ from wfst_asr.io.archives import matrix_writer
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus
 from wfst_asr.recipe.decoding import DecodedUtterance, SetOptions, decode_set, hypotheses_of
+from wfst_asr.recipe.labelled_graph import words_of_silence
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
 from wfst_asr.recipe.scorers import check_graph_of_model
 from wfst_asr.recipe.speaker_adaptation import AdaptationOptions, SpeakerStatistics
@@ -208,24 +209,6 @@ def decode_passes(
             ]
             gmm = model.gmm
     return Passes(tuple(results), transforms)
-
-
-def silent_words(graph: SearchGraph) -> frozenset[str]:
-    """Return the words of the graph of a trained model that are only spoken as silence or noise; else none."""
-    if graph.manifest is None or "model" not in graph.manifest.inputs:
-        return frozenset()
-    return words_of_silence(Path(graph.name) / "align_lexicon.txt", graph.manifest.silence_phones)
-
-
-def words_of_silence(align_lexicon: Path, silence: tuple[str, ...]) -> frozenset[str]:
-    """Return the words that are only spoken as silence or noise (such as <UNK> or !SIL), which scoring leaves out."""
-    if not align_lexicon.exists():
-        return frozenset()
-    spoken: dict[str, bool] = {}
-    for line in align_lexicon.read_text(encoding="utf-8").splitlines():
-        word, *phones = line.split()
-        spoken[word] = spoken.get(word, False) or any(phone not in silence for phone in phones)
-    return frozenset(word for word, speech in spoken.items() if not speech)
 
 
 def _scores(

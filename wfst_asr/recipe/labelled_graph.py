@@ -1,4 +1,4 @@
-"""Graphs with the meaning of their input labels, which for a graph of Kaldi's the model tells."""
+"""Graphs with the meaning of their input labels, which for a graph of Kaldi's the model tells, and of silent words."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from wfst_asr.decoder.search_graph import GRAPH_NAME, LABEL_DTYPE, LABELS_NAME, SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.recipe.model_dir import MODEL_NAME
 
 Folder = str | os.PathLike[str]
+
+TRANSITIONS_NAME = "final.mdl"
 
 
 def load_graph_with_labels(
@@ -28,7 +29,7 @@ def load_graph_with_labels(
     """
     folder = Path(graph)
     if transitions is None and model is not None and folder.is_dir() and not (folder / LABELS_NAME).exists():
-        trained = Path(model) / MODEL_NAME
+        trained = Path(model) / TRANSITIONS_NAME
         transitions = trained if trained.exists() else None
     return load_graph(folder, columns=None if transitions is None else labels_of_transitions(transitions))
 
@@ -67,7 +68,7 @@ def load_alignment_graph(folder: Folder, *, transitions: Folder | None = None) -
     if transitions is None:
         raise WfstAsrError(
             f"{given}: is a lang directory, which does not tell the phones of transition-ids; give the model's "
-            f"{MODEL_NAME} with --transitions"
+            f"{TRANSITIONS_NAME} with --transitions"
         )
     from dataclasses import replace
 
@@ -77,3 +78,21 @@ def load_alignment_graph(folder: Folder, *, transitions: Folder | None = None) -
     labels = labels_of_transitions(transitions)
     bare = make_search_graph(arc_table(1, [], finals={0: 0.0}), labels["column"], input_labels=labels)
     return replace(bare, name=str(given), word_source=given / "words.txt")
+
+
+def silent_words(graph: SearchGraph) -> frozenset[str]:
+    """Return the words of the graph of a trained model that are only spoken as silence or noise; else none."""
+    if graph.manifest is None or "model" not in graph.manifest.inputs:
+        return frozenset()
+    return words_of_silence(Path(graph.name) / "align_lexicon.txt", graph.manifest.silence_phones)
+
+
+def words_of_silence(align_lexicon: Path, silence: tuple[str, ...]) -> frozenset[str]:
+    """Return the words that are only spoken as silence or noise (such as <UNK> or !SIL), which scoring leaves out."""
+    if not align_lexicon.exists():
+        return frozenset()
+    spoken: dict[str, bool] = {}
+    for line in align_lexicon.read_text(encoding="utf-8").splitlines():
+        word, *phones = line.split()
+        spoken[word] = spoken.get(word, False) or any(phone not in silence for phone in phones)
+    return frozenset(word for word, speech in spoken.items() if not speech)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.decoder.decode import DecodeResult, decode, decode_blocks
+from wfst_asr.decoder.lattice_words import LatticeOptions, decode_words
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
@@ -21,6 +22,7 @@ from wfst_asr.sphinx.adaptation import AdaptOptions, TransformEstimator
 
 _WHOLE_FRAMES = 6000  # a minute: 120 MB of scores
 _BLOCK_FRAMES = 1024
+_CONFIDENCE_FRAMES = 60_000  # ten minutes: 1.2 GB of scores
 
 CMN_KINDS = ("smoothed", "batch", "live", "none")
 
@@ -136,6 +138,7 @@ class SphinxRecogniser:
         *,
         cmn: CmnOptions | None = None,
         adapt: AdaptOptions | None = None,
+        wanted: LatticeOptions | None = None,
     ) -> DecodeResult:
         """Return the words of a recording, with their times and costs.
 
@@ -145,6 +148,11 @@ class SphinxRecogniser:
             cmn: normalisation of the cepstra.
             adapt: decode first to learn, then once more with features transformed towards the model, as
                 `adapted_features` does from the first result.  None decodes once, as it is.
+            wanted: give the words confidences, with its calibration; of recordings up to ten minutes, since their
+                scores must be in memory.
+
+        Raises:
+            WfstAsrError: the recording is too short, or too long for confidences.
         """
         features = heard = normalised_features(self.model, samples, cmn)
         options = options or DecodeOptions()
@@ -152,7 +160,14 @@ class SphinxRecogniser:
             first = replace(options, beam=min(options.beam, adapt.first_beam))
             for _ in range(adapt.rounds):
                 features = self.adapted_features(heard, self._decode(features, first), adapt)
-        return self._decode(features, options)
+        if wanted is None:
+            return self._decode(features, options)
+        if len(features) > _CONFIDENCE_FRAMES:
+            raise WfstAsrError(
+                f"a recording of {len(features)} frames, but confidences are of at most {_CONFIDENCE_FRAMES}; leave "
+                "them out, or let wfst-asr stream cut the recording into utterances"
+            )
+        return decode_words(self.graph, self.model.log_likelihoods(features), options, wanted=wanted).best
 
     def _decode(self, features: NDArray[np.float32], options: DecodeOptions) -> DecodeResult:
         """Score and search; long recordings block by block, so that their scores need not fit into memory."""
