@@ -62,6 +62,10 @@ def test_prune_and_determinize_keep_what_is_within_the_beam(archive, tmp_path):
     assert paths_of(pruned)["utt1"][(1, 2), (1, 1)] == [(1.0, 0.0)]
     assert status_of("lattice", "determinize", archive, words, "--beam", 9, "--acoustic-scale", 0.1) == 0
     assert paths_of(words)["utt1"] == {((1, 2), (1, 1)): [(1.0, 0.0)], ((3,), (1, 1)): [(2.0, 0.0)]}
+    smaller = tmp_path / "smaller.ark"
+    status = status_of("lattice", "determinize", archive, smaller, "--beam", 9, "--acoustic-scale", 0.1, "--minimize")
+    assert status == 0
+    assert paths_of(smaller) == paths_of(words)
 
 
 def test_union_joins_lattices_by_utterance(archive, tmp_path):

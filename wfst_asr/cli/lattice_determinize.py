@@ -19,6 +19,7 @@ from wfst_asr.cli.lattice_files import lattices_argument, output_options, scale_
     show_default=True,
     help="Limit by which the beam shrinks.",
 )
+@click.option("--minimize", is_flag=True, help="Merge states from which the same paths go on.")
 def determinize(
     lattices: Path,
     output: Path,
@@ -27,12 +28,14 @@ def determinize(
     acoustic_scale: float,
     beam: float,
     max_memory_mb: float,
+    minimize: bool,
 ) -> None:
     """Keep the best path of LATTICES for each sequence of words within the beam, with its alignment."""
     from wfst_asr.kaldi.lattice import read_lattices
     from wfst_asr.lattice import determinize as determinization
     from wfst_asr.lattice.convert import state_level
     from wfst_asr.lattice.lattice import Lattice
+    from wfst_asr.lattice.minimize import minimize as minimized
 
     made = (
         (
@@ -45,4 +48,6 @@ def determinize(
         )
         for key, lattice in read_lattices(lattices, acoustic_scale=acoustic_scale)
     )
+    if minimize:
+        made = ((key, minimized(lattice)) for key, lattice in made)
     write_all(output, made, text=text, scp=scp)
