@@ -18,9 +18,12 @@ from wfst_asr.decoder.insertion_penalty import with_insertion_penalty
 from wfst_asr.decoder.search_graph import load_graph
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.io.archives import matrix_writer, read_matrices
+from wfst_asr.io.ctm import read_ctm
 from wfst_asr.io.data_dir import read_data_dir
+from wfst_asr.kaldi.lattice import read_lattices
 from wfst_asr.recipe.decode_data import DataDecoder
 from wfst_asr.recipe.evaluation import EvaluationOptions, evaluate
+from wfst_asr.recipe.labelled_graph import load_alignment_graph
 from wfst_asr.recipe.model_dir import read_trained_model
 from wfst_asr.recipe.scorers import model_of_graph, scorer_for
 from wfst_asr.recipe.trained_graph import compile_trained_graph
@@ -235,3 +238,45 @@ def test_kaldis_model_and_graph_give_kaldis_words(
     same = [found[utterance] == tuple(words) for utterance, *words in wanted]
     assert len(same) == 20
     assert sum(same) >= 19
+
+
+def test_lattices_and_confidences_of_the_last_pass(world: Path, tmp_path: Path) -> None:
+    command = ("decode", world / "sat-graph", world / "data" / "test", tmp_path, "--model", world / "sat")
+    assert run(*command, "--lattices", "--nbest", 3, "--mbr", "--lattice-beam", 6) == 0
+    lattices = dict(read_lattices(tmp_path / "lat.ark"))
+    assert sorted(lattices) == sorted(words_of(tmp_path))
+    words = read_ctm(tmp_path / "ctm")
+    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in words)
+    first = [json.loads(line) for line in (tmp_path / "nbest.jsonl").read_text().splitlines()]
+    ranked = {row["utterance"]: tuple(row["words"]) for row in first if row["rank"] == 1}
+    assert ranked == words_of(world / "data" / "test")
+    assert run(*command) == 0
+    plain = read_ctm(tmp_path / "ctm")
+    assert [word.word for word in plain] == [word.word for word in words]
+    for one, other in zip(plain, words, strict=True):  # means over the paths of aligned words, to the frame
+        assert one.start_s == pytest.approx(other.start_s, abs=0.05)
+        assert one.duration_s == pytest.approx(other.duration_s, abs=0.05)
+
+
+@pytest.mark.parametrize("folder", ["graph", "lang"])
+def test_words_of_lattices_have_exact_times_with_the_graph(world: Path, tmp_path: Path, folder: str) -> None:
+    graph = world / "mono-graph"
+    assert run("decode", graph, world / "data" / "test", tmp_path, "--model", world / "mono", "--lattices") == 0
+    aligned = ("--graph", graph)
+    if folder == "lang":
+        aligned = ("--graph", world / "lang", "--transitions", world / "mono" / "final.mdl")
+    scale = ("--acoustic-scale", load_graph(graph).acoustic_scale, "--words", graph / "words.txt")
+    for name in ("best", "mbr"):
+        ctm = tmp_path / f"{name}.ctm"
+        assert run("lattice", name, tmp_path / "lat.ark", *scale, "--ctm", ctm, *aligned) == 0
+    exact = [(w.recording, w.word, w.start_s, w.duration_s, w.confidence) for w in read_ctm(tmp_path / "ctm")]
+    told = [(w.recording, w.word, w.start_s, w.duration_s, w.confidence) for w in read_ctm(tmp_path / "best.ctm")]
+    assert told == exact
+    assert [w.word for w in read_ctm(tmp_path / "mbr.ctm")] == [row[1] for row in exact]
+
+
+def test_a_lang_directory_alone_does_not_tell_phones(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(WfstAsrError, match=r"give the model's final\.mdl with --transitions"):
+        load_alignment_graph(world / "lang")
+    with pytest.raises(WfstAsrError, match=r"has neither HCLG\.fst nor phones\.txt"):
+        load_alignment_graph(tmp_path)

@@ -127,12 +127,11 @@ def decode(
         max_active=max_active or None,
         min_active=min(min_active, max_active) if max_active else min_active,
         acoustic_scale=1 / lm_weight if lm_weight else acoustic_scale,
-        lattice_beam=lattice_beam,
     )
     wanted = None
     if lattices or raw_lattices or nbest or mbr or confidence or calibration:
         kept = "words" if lattices else "states" if raw_lattices else ""
-        wanted = _wanted(keep=kept, num_best=nbest or 0, mbr=mbr, calibration=calibration)
+        wanted = _wanted(kept, nbest or 0, lattice_beam, mbr=mbr, calibration=calibration)
     trained = model is not None and _is_trained(model)
     read = load_graph_with_labels(graph, transitions=transitions, model=model if trained else None)
     loaded = with_insertion_penalty(read, insertion_penalty)
@@ -160,12 +159,12 @@ def decode(
     click.echo(json.dumps(output.summary.record()) if as_json else output.summary.sentence(output.folder))
 
 
-def _wanted(*, keep: str, num_best: int, mbr: bool, calibration: Path | None) -> "LatticeOptions":
+def _wanted(keep: str, num_best: int, lattice_beam: float, *, mbr: bool, calibration: Path | None) -> "LatticeOptions":
     from wfst_asr.decoder.lattice_words import LatticeOptions
     from wfst_asr.score.calibration import load_calibration
 
     calibrated = load_calibration(calibration) if calibration else None
-    return LatticeOptions(keep=keep, num_best=num_best, mbr=mbr, calibration=calibrated)
+    return LatticeOptions(keep=keep, num_best=num_best, mbr=mbr, calibration=calibrated, lattice_beam=lattice_beam)
 
 
 def _without_silence(

@@ -35,6 +35,7 @@ class LatticeOptions:
         mbr: words of minimum Bayes risk.
         calibration: of all confidences, see `lattice.confidence.word_confidences`.
         no_words: labels that the words of minimum Bayes risk are without, such as those of silence.
+        lattice_beam: in place of the search's, for example where other passes have lattices for their own ends.
 
     Raises:
         WfstAsrError: another kind of lattice, or a number below 0.
@@ -45,12 +46,17 @@ class LatticeOptions:
     mbr: bool = False
     calibration: Calibration | None = None
     no_words: frozenset[int] = frozenset()
+    lattice_beam: float | None = None
 
     def __post_init__(self) -> None:
         if self.keep not in KINDS:
             raise WfstAsrError(f"lattices of kind '{self.keep}'; expected 'words', 'states' or ''")
         if self.num_best < 0:
             raise WfstAsrError(f"{self.num_best} best word sequences, expected 0 or more")
+
+    def search(self, options: DecodeOptions) -> DecodeOptions:
+        """Return dials of a search with the lattice beam that is wanted."""
+        return options if self.lattice_beam is None else replace(options, lattice_beam=self.lattice_beam)
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,9 @@ def decode_words(
     >>> [(one.words, round(one.total_cost, 2)) for one in found.n_best]
     [(('yes', 'no'), 3.5), (('no', 'no'), 4.5)]
     """
-    return words_of_lattice(graph, decode_lattice(graph, scores, options), wanted=wanted)
+    wanted = wanted or LatticeOptions()
+    found = decode_lattice(graph, scores, wanted.search(options or DecodeOptions()))
+    return words_of_lattice(graph, found, wanted=wanted)
 
 
 def words_of_lattice(

@@ -141,7 +141,8 @@ def _decode_one(
         if options.only_best and options.posterior_scale is None and options.wanted is None:
             best = decode(graph, scores, options.search)
             return DecodedUtterance(utterance, best, frames=len(scores), cpu_seconds=time.thread_time() - began)
-        found = decode_lattice(graph, scores, options.search)
+        search = options.search if options.wanted is None else options.wanted.search(options.search)
+        found = decode_lattice(graph, scores, search)
         told = None if options.wanted is None else words_of_lattice(graph, found, wanted=options.wanted)
     except NoPathError as error:
         return DecodedUtterance(utterance, None, reason=str(error), cpu_seconds=time.thread_time() - began)
