@@ -57,13 +57,9 @@ def paths_of(lattice):
 
 def lattice_of(case, options, *, enough=None, chunks=()):
     graph = make_search_graph(case.table, COLUMNS)
-    made = _link_kernels.make_links
+    search = BeamSearch(graph, options, keep_lattice=True)
     if enough is not None:
-        _link_kernels.make_links = lambda *given: made(*given, enough=enough)
-    try:
-        search = BeamSearch(graph, options, keep_lattice=True)
-    finally:
-        _link_kernels.make_links = made
+        search._links.numbers[_link_kernels.ENOUGH] = enough
     at = 0
     for size in [*chunks, len(case.scores)]:
         search.advance(case.matrix[at : at + size])

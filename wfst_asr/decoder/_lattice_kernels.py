@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from wfst_asr.decoder._link_kernels import NUM_FRAMES, extra_costs, link_slack
+from wfst_asr.decoder._link_kernels import NUM_FRAMES, clear_marks, link_slack, mark_within, marked
 
 _NOT_MET, _WAITS = -1, -2
 _BEST_ARC, _DONE = -2, -1
@@ -24,26 +24,30 @@ def gather_lattice(
     """
     end = base + count
     whole: Any = np.int64(0)
-    extra = extra_costs(links, trace, costs, last_extra, whole, end, beam)
+    mark_within(links, trace, costs, last_extra, whole, end, beam)
     begin = links.frames[0, 0]
-    token, frame_of, number = _forward_order(links, trace, costs, extra, end, beam)
+    extra, previous, arc_into, other, frames = links.extra, trace.previous, trace.arc, links.other, links.frames
+    records, record_costs, token_costs = links.records, links.records.view(np.float32), links.tokens.view(np.float32)
+    token, frame_of = _forward_order(links, trace, costs, end, beam)
+    clear_marks(links.marks, end - begin)
+    number = trace.place
     states = len(token)
     first_arc = np.zeros(states + 1, np.int64)
     most = 0
     for s in range(states):
         most += 1
-        k = np.int64(links.other[token[s]])
+        k = np.int64(other[token[s]])
         while k >= 0:
             most += 1
-            k = np.int64(links.records[k, 3])
+            k = np.int64(records[k, 3])
     source, target, address = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.uint32)
     arcs = 0
     for s in range(states):
         i = token[s]
-        first = links.frames[frame_of[s], 0]
-        before = np.int64(trace.previous[i])
-        arc = trace.arc[i]
-        k = np.int64(links.other[i])
+        first = frames[frame_of[s], 0]
+        before = np.int64(previous[i])
+        arc = arc_into[i]
+        k = np.int64(other[i])
         within = before >= begin
         of_state = arcs
         while True:
@@ -59,10 +63,10 @@ def gather_lattice(
                     arcs += 1
             if k < 0:
                 break
-            before = np.int64(links.records[k, 0])
-            arc = np.uint32(links.records[k, 1])
-            within = extra[i - begin] + link_slack(links, costs, k, i, first) <= beam
-            k = np.int64(links.records[k, 3])
+            before = np.int64(records[k, 0])
+            arc = np.uint32(records[k, 1])
+            within = extra[i - begin] + link_slack(records, record_costs, token_costs, costs, k, i, first) <= beam
+            k = np.int64(records[k, 3])
     for s in range(states):
         first_arc[s + 1] += first_arc[s]
     nextstate, addresses = np.empty(arcs, np.int32), np.empty(arcs, np.uint32)
@@ -75,22 +79,30 @@ def gather_lattice(
 
 
 @njit(cache=True, nogil=True)
-def _forward_order(links: Any, trace: Any, costs: Any, extra: Any, end: int, beam: Any) -> tuple[Any, Any, Any]:
-    """Put the tokens in an order in which arcs go forward: in each frame, depth first to what comes before."""
+def _forward_order(links: Any, trace: Any, costs: Any, end: int, beam: Any) -> tuple[Any, Any]:
+    """Put the marked tokens in an order in which arcs go forward: in each frame, depth first to what comes before.
+
+    `trace.place` then holds the number of each, by its place after the first token of all.
+    """
     begin = links.frames[0, 0]
-    states = 0
-    for i in range(end - begin):
-        states += extra[i] <= beam
+    extra, number, previous, other = links.extra, trace.place, trace.previous, links.other
+    records, record_costs, token_costs = links.records, links.records.view(np.float32), links.tokens.view(np.float32)
+    roots = np.empty(end - begin, np.int32)
+    states = marked(links.marks, 0, end - begin, roots)
     token, frame_of = np.empty(states, np.int64), np.empty(states, np.int32)
-    number = np.full(end - begin, _NOT_MET, np.int32)
+    for n in range(states):
+        number[roots[n]] = _NOT_MET
     made = 0
     stack, cursor = np.empty(states, np.int64), np.empty(states, np.int64)
     frames = links.numbers[NUM_FRAMES]
+    at = 0
     for frame in range(frames):
         first = links.frames[frame, 0]
         stop = links.frames[frame + 1, 0] if frame + 1 < frames else end
-        for root in range(first, stop):
-            if number[root - begin] != _NOT_MET or not extra[root - begin] <= beam:
+        while at < states and roots[at] < stop - begin:
+            root = roots[at] + begin
+            at += 1
+            if number[root - begin] != _NOT_MET:
                 continue
             stack[0], cursor[0] = root, _BEST_ARC
             number[root - begin] = _WAITS
@@ -104,24 +116,27 @@ def _forward_order(links: Any, trace: Any, costs: Any, extra: Any, end: int, bea
                     depth -= 1
                     continue
                 if k == _BEST_ARC:
-                    before = np.int64(trace.previous[i])
-                    cursor[depth - 1] = links.other[i]
+                    before = np.int64(previous[i])
+                    cursor[depth - 1] = other[i]
                 else:
-                    before = np.int64(links.records[k, 0])
-                    cursor[depth - 1] = links.records[k, 3]
-                    if before >= first and extra[i - begin] + link_slack(links, costs, k, i, first) > beam:
+                    before = np.int64(records[k, 0])
+                    cursor[depth - 1] = records[k, 3]
+                    if (
+                        before >= first
+                        and extra[i - begin] + link_slack(records, record_costs, token_costs, costs, k, i, first) > beam
+                    ):
                         continue
                 if before < first or number[before - begin] != _NOT_MET:
                     continue
                 # where the best way to the token before leads through one that waits, the arc closes a cycle
                 j = before
                 while j >= first and number[j - begin] == _NOT_MET:
-                    j = np.int64(trace.previous[j])
+                    j = np.int64(previous[j])
                 if j < first or number[j - begin] != _WAITS:
                     stack[depth], cursor[depth] = before, _BEST_ARC
                     number[before - begin] = _WAITS
                     depth += 1
-    return token, frame_of, number
+    return token, frame_of
 
 
 @njit(cache=True, nogil=True)

@@ -54,19 +54,21 @@ def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> An
 
     `low` must be the lowest cost.  One histogram of the range, then a selection inside the bin that holds the rank.
     """
-    top = low
-    for i in range(count):
-        if cost[i] <= high and cost[i] > top:
-            top = cost[i]
-    histogram = np.zeros(_BINS + 1, np.int64)
+    top = high
+    if high == np.inf:
+        top = low
+        for i in range(count):
+            if cost[i] < np.inf and cost[i] > top:
+                top = cost[i]
     factor = np.float32(0.0)
     if top > low:
         factor = np.float32(_BINS) / (top - low)
         if not factor < np.inf:
             factor = np.float32(0.0)
+    above = np.float32(_BINS + 1)
+    histogram = np.zeros(_BINS + 2, np.int32)
     for i in range(count):
-        if cost[i] <= high:
-            histogram[min(int((cost[i] - low) * factor), _BINS)] += 1
+        histogram[np.uint32(min((min(cost[i], top) - low) * factor, above))] += 1
     before, found = 0, 0
     while found <= _BINS and before + histogram[found] <= rank:
         before += histogram[found]
@@ -76,10 +78,12 @@ def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> An
     inside = np.empty(histogram[found], np.float32)
     k = 0
     for i in range(count):
-        if cost[i] <= high and min(int((cost[i] - low) * factor), _BINS) == found:
+        if np.uint32(min((min(cost[i], top) - low) * factor, above)) == found and cost[i] <= high:
             inside[k] = cost[i]
             k += 1
-    return _select(inside, rank - before)
+    if rank - before >= k:
+        return np.float32(np.inf)
+    return _select(inside[:k], rank - before)
 
 
 @njit(cache=True, nogil=True)

@@ -7,10 +7,31 @@ from numba import njit
 
 
 class Trace(NamedTuple):
-    """Back-pointers: trace index of the token before (0 at the start) and address of the arc from it."""
+    """Back-pointers, and room for those that are kept when they are collected.
+
+    Attributes:
+        previous: (N,) int32 trace index of the token before, 0 at the start.
+        arc: (N,) uint32 address of the arc from it.
+        place: (N,) int32 new places, zeros between collections.
+        kept_previous, kept_arc: (N,) as `previous` and `arc`.
+    """
 
     previous: Any
     arc: Any
+    place: Any
+    kept_previous: Any
+    kept_arc: Any
+
+
+def make_trace(size: int) -> Trace:
+    """Return room for `size` tokens; memory that is not used is never touched."""
+    return Trace(
+        np.empty(size, np.int32),
+        np.empty(size, np.uint32),
+        np.zeros(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(size, np.uint32),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -23,30 +44,41 @@ def grown(array: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def collect(trace: Any, first: int, count: int) -> int:
-    """Drop the back-pointers that no token `first ... first + count - 1` needs; return the new place of the first."""
-    place = np.zeros(first + count, np.int32)
-    for i in range(first, first + count):
-        place[i] = 1
-    for i in range(first, first + count):
-        j = trace.previous[i]
-        while place[j] == 0 and j > 0:
-            place[j] = 1
-            j = trace.previous[j]
+    """Drop the back-pointers that no token `first ... first + count - 1` needs; return the new place of the first.
+
+    Linear in what is kept, but for clearing `place`.
+    """
+    previous, arc, place = trace.previous, trace.arc, trace.place
+    kept_previous, kept_arc = trace.kept_previous, trace.kept_arc
     live = 1
-    for i in range(1, first + count):
-        if place[i] == 1:
-            place[i] = live
+    for i in range(first, first + count):
+        j = previous[i]
+        while 0 < j < first and place[j] == 0:
+            place[j] = live
+            kept_previous[live], kept_arc[live] = previous[j], arc[j]
             live += 1
-    for i in range(1, first + count):
-        if place[i] > 0:
-            trace.previous[place[i]] = place[trace.previous[i]]
-            trace.arc[place[i]] = trace.arc[i]
-    return live - count
+            j = previous[j]
+    for k in range(1, live):
+        previous[k] = place[kept_previous[k]]
+        arc[k] = kept_arc[k]
+    for i in range(count):
+        j = previous[first + i]
+        previous[live + i] = place[j] if j < first else j - first + live
+        arc[live + i] = arc[first + i]
+    for j in range(first):
+        place[j] = 0
+    return live
 
 
 @njit(cache=True, nogil=True)
 def room(trace: Any, size: int) -> Any:
-    return Trace(grown(trace.previous, size), grown(trace.arc, size))
+    return Trace(
+        grown(trace.previous, size),
+        grown(trace.arc, size),
+        np.zeros(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(size, np.uint32),
+    )
 
 
 @njit(cache=True, nogil=True)

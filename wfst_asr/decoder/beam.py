@@ -19,10 +19,18 @@ from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
-_TRACE = 8  # times as large is the trace at first; larger buffers cost short recordings more than they save long ones
+_TRACE = 32  # times as large is the trace at first
+_MOST_ROOM = 1 << 29  # bytes of buffers that are kept for later searches
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
 _ROUNDING = 0.01
+# of a token, what it needs in all with buffers that may be twice as large as they are full
+_TOKEN_BYTES, _LATTICE_TOKEN_BYTES = 60, 120
+_ENOUGH = 1 << 22  # tokens and links since the last pruning that make another one worth its time
+
+
+class SearchMemoryError(WfstAsrError):
+    """The tokens of a search need more memory than `DecodeOptions.max_memory_mb`."""
 
 
 class NoPathError(WfstAsrError):
@@ -48,6 +56,26 @@ class SearchCounts:
     epsilon_arcs: int
     frames_limited: int
     most_tokens: int
+
+
+@dataclass(frozen=True)
+class FrameStatistics:
+    """What a search did in each frame.
+
+    Attributes:
+        tokens: (T,) int64 tokens at the begin of the frame.
+        arcs: (T,) int64 arcs followed.
+        best_cost: (T,) float64 total cost of the best token at the begin of the frame.
+        beam: (T,) float64 tokens costing up to this much more than the best one were followed: the beam, or what
+            max_active or min_active made of it.
+        limited: (T,) bool whether max_active was tighter than the beam.
+    """
+
+    tokens: NDArray[np.int64]
+    arcs: NDArray[np.int64]
+    best_cost: NDArray[np.float64]
+    beam: NDArray[np.float64]
+    limited: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -80,9 +108,23 @@ class BeamSearch:
     ([0, 1], 3.5)
     """
 
-    def __init__(self, graph: SearchGraph, options: DecodeOptions | None = None, *, keep_lattice: bool = False) -> None:
-        """Begin a search; `keep_lattice` keeps what `lattice_beam.raw_lattice` makes a lattice of."""
-        from wfst_asr.decoder import _frontier_kernels, _kernels, _link_kernels
+    def __init__(
+        self,
+        graph: SearchGraph,
+        options: DecodeOptions | None = None,
+        *,
+        keep_lattice: bool = False,
+        keep_statistics: bool = False,
+    ) -> None:
+        """Begin a search.
+
+        Args:
+            graph: to search.
+            options: dials.
+            keep_lattice: keep what `lattice_beam.raw_lattice` makes a lattice of.
+            keep_statistics: keep what `frame_statistics` tells.
+        """
+        from wfst_asr.decoder import _kernels, _link_kernels
 
         self.graph = graph
         self.options = options or DecodeOptions()
@@ -92,27 +134,31 @@ class BeamSearch:
         self._words = layout.words
         self._costs = layout.words.view(np.float32)
         self._shift = np.uint32(layout.code_shift)
-        codes = 1 << (32 - layout.code_shift)
         self._beam = np.float32(self.options.beam)
-        trace_size = _TRACE * _FIRST_CAPACITY
-        self._links: _link_kernels.Links | None = None
-        if keep_lattice:
+        of_token = _LATTICE_TOKEN_BYTES if keep_lattice else _TOKEN_BYTES
+        self._most_tokens = min(int(self.options.max_memory_mb * 1e6 / of_token), 1 << 29)
+        self._statistics: list[NDArray[np.float64]] | None = [] if keep_statistics else None
+        room = _take_room(graph, keep_lattice=keep_lattice)
+        links = None
+        if room.links is not None:
             # float32 costs are rounded, so that a little more is kept, and the lattice pruned exactly
             wider = self.options.lattice_beam + _ROUNDING
-            self._links = _link_kernels.make_links(wider, self.options.prune_interval, trace_size)
+            enough = min(_ENOUGH, self._most_tokens // 2)
+            links = _link_kernels.emptied_links(room.links, wider, self.options.prune_interval, enough=enough)
         begun = _kernels.begin_search(
             self._words,
             self._costs,
             np.uint32(layout.start),
             self._shift,
-            codes,
             self._beam,
-            _FIRST_CAPACITY,
-            trace_size,
-            self._links,
+            room.frontier,
+            room.trace,
+            room.table,
+            room.candidates,
+            links,
         )
-        self._frontier, self._count, self._trace, self._table, epsilon_arcs, self._links = begun
-        self._spare = _frontier_kernels.make_frontier(_FIRST_CAPACITY, codes)
+        self._frontier, self._count, self._trace, self._table, self._candidates, self._links, epsilon_arcs = begun
+        self._spare = room.spare
         self._base = 1
         self._offset = 0.0
         self._frames = 0
@@ -129,6 +175,19 @@ class BeamSearch:
         """What the search did so far."""
         return SearchCounts(self._frames, *(int(n) for n in self._tally))
 
+    @property
+    def frame_statistics(self) -> FrameStatistics:
+        """What the search did in each frame so far.
+
+        Raises:
+            WfstAsrError: a search that keeps no statistics.
+        """
+        if self._statistics is None:
+            raise WfstAsrError("the search keeps no statistics of frames; begin it with keep_statistics=True")
+        rows = np.concatenate([np.empty((0, 5)), *self._statistics])
+        tokens, arcs = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
+        return FrameStatistics(tokens, arcs, rows[:, 2].copy(), rows[:, 3].copy(), rows[:, 4] > 0)
+
     def advance(self, scores: Any) -> None:
         """Search through the next frames; the result does not depend on how the frames are cut into chunks.
 
@@ -136,7 +195,9 @@ class BeamSearch:
             scores: (T, P) acoustic scores, see `acoustic_scores.check_scores`.
 
         Raises:
-            WfstAsrError: scores that are not in order; NoPathError where no path goes through a frame.
+            WfstAsrError: scores that are not in order.
+            NoPathError: no path goes through a frame.
+            SearchMemoryError: more tokens than max_memory_mb holds.
         """
         names = self.graph.manifest.column_names if self.graph.manifest else ""
         self.advance_checked(check_scores(scores, self.graph.num_columns, column_names=names, first_frame=self._frames))
@@ -150,6 +211,7 @@ class BeamSearch:
         from wfst_asr.decoder import _kernels
 
         most = self.options.max_active
+        statistics = np.empty((len(scores), 5))
         advanced = _kernels.advance_search(
             self._words,
             self._costs,
@@ -162,6 +224,7 @@ class BeamSearch:
             np.float32(self.options.beam_delta),
             self._frontier,
             self._spare,
+            self._candidates,
             self._base,
             self._count,
             self._trace,
@@ -169,10 +232,19 @@ class BeamSearch:
             self._offset,
             self._tally,
             self._links,
+            self._most_tokens,
+            statistics,
         )
-        (self._frontier, self._spare, self._base, self._count) = advanced[:4]
-        (self._trace, self._table, self._offset, frames, self._links) = advanced[4:]
+        (self._frontier, self._spare, self._candidates, self._base, self._count) = advanced[:5]
+        (self._trace, self._table, self._offset, frames, self._links, full) = advanced[5:]
         self._frames += frames
+        if self._statistics is not None:
+            self._statistics.append(statistics[:frames])
+        if full:
+            raise SearchMemoryError(
+                f"the search needs more than {self.options.max_memory_mb:g} MB at frame {self._frames}, where it has "
+                f"{self._count} tokens; lower beam, max_active or lattice_beam, or raise max_memory_mb"
+            )
         if frames < len(scores):
             raise NoPathError(
                 f"no path goes through frame {self._frames}: "
@@ -200,11 +272,58 @@ class BeamSearch:
             reached_final=reached,
         )
 
+    def release(self) -> None:
+        """Hand the buffers on to the next search of the graph; this one can neither go on nor be asked any more."""
+        room = SearchRoom(self._frontier, self._spare, self._candidates, self._trace, self._table, self._links)
+        free = self.graph.free_room[self._links is not None]
+        if sum(other.num_bytes for other in free) + room.num_bytes <= _MOST_ROOM:
+            free.append(room)
+        del self._frontier, self._spare, self._candidates, self._trace, self._table, self._links
+
     def kept(self) -> "KeptTokens":
         """Return what a search with `keep_lattice` keeps."""
         if self._links is None:
             raise WfstAsrError("the search keeps no lattice; begin it with keep_lattice=True")
         return KeptTokens(self._links, self._trace, self._base, self._count, self._frontier)
+
+
+@dataclass(frozen=True)
+class SearchRoom:
+    """Buffers of a search, which another search of the same graph may take over when it is done."""
+
+    frontier: Any
+    spare: Any
+    candidates: Any
+    trace: Any
+    table: Any
+    links: Any
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the larger ones."""
+        arrays = [*self.trace, *self.candidates, self.table, *(self.links or ())]
+        return sum(array.nbytes for array in arrays)
+
+
+def _take_room(graph: SearchGraph, *, keep_lattice: bool) -> SearchRoom:
+    """Return the buffers of a search that is done, or new ones."""
+    from wfst_asr.decoder import _emitting_kernels, _frontier_kernels, _link_kernels, _trace_kernels
+
+    try:
+        free: SearchRoom = graph.free_room[keep_lattice].pop()
+        return free
+    except IndexError:
+        pass
+    codes = 1 << (32 - graph.layout.code_shift)
+    tokens = _TRACE * _FIRST_CAPACITY
+    return SearchRoom(
+        _frontier_kernels.make_frontier(_FIRST_CAPACITY, codes),
+        _frontier_kernels.make_frontier(_FIRST_CAPACITY, codes),
+        _emitting_kernels.make_candidates(_FIRST_CAPACITY),
+        _trace_kernels.make_trace(tokens),
+        np.zeros(2 * _FIRST_CAPACITY, np.uint64),
+        _link_kernels.make_links(0.0, 1, tokens, enough=_ENOUGH) if keep_lattice else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,9 @@ def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None
         raise WfstAsrError("scores have no frames; leave out empty recordings")
     search = BeamSearch(graph, options)
     search.advance_checked(checked)
-    return result_of_path(graph, search.finish(), checked, search)
+    result = result_of_path(graph, search.finish(), checked, search)
+    search.release()
+    return result
 
 
 def decode_blocks(graph: SearchGraph, blocks: Iterable[Any], options: DecodeOptions | None = None) -> DecodeResult:
@@ -103,7 +105,9 @@ def decode_blocks(graph: SearchGraph, blocks: Iterable[Any], options: DecodeOpti
         search.advance(block)
     if search.frames == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
-    return result_of_path(graph, search.finish(), None, search)
+    result = result_of_path(graph, search.finish(), None, search)
+    search.release()
+    return result
 
 
 def result_of_path(

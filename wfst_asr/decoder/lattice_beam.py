@@ -67,7 +67,9 @@ def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | Non
     search = BeamSearch(graph, options, keep_lattice=True)
     search.advance_checked(checked)
     best = result_of_path(graph, search.finish(), checked, search)
-    return DecodedLattice(best, prune(raw_lattice(search, checked), search.options.lattice_beam))
+    raw = raw_lattice(search, checked)
+    search.release()
+    return DecodedLattice(best, prune(raw, search.options.lattice_beam))
 
 
 def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere: bool = False) -> Lattice:

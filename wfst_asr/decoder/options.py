@@ -17,6 +17,7 @@ class DecodeOptions:
         beam_delta: added to the beam that max_active or min_active imply, for the frame that follows.
         lattice_beam: where a lattice is asked for, it holds what is on a path at most this much costlier than the best.
         prune_interval: frames between prunings of what a lattice search keeps; changes memory and time only.
+        max_memory_mb: a search whose tokens need more than about this stops with an error.
         acoustic_scale: factor on the scores; None takes the graph's manifest's, or 1 where it has none.
 
     Raises:
@@ -32,6 +33,7 @@ class DecodeOptions:
     beam_delta: float = 0.5
     lattice_beam: float = 8.0
     prune_interval: int = 25
+    max_memory_mb: float = 4096.0
     acoustic_scale: float | None = None
 
     def __post_init__(self) -> None:
@@ -49,6 +51,8 @@ class DecodeOptions:
             raise WfstAsrError(f"lattice_beam {self.lattice_beam}, expected a number of at least 0; usual are 6 to 10")
         if self.prune_interval < 1:
             raise WfstAsrError(f"prune_interval {self.prune_interval}, expected at least 1; usual is 25")
+        if not self.max_memory_mb >= 1:
+            raise WfstAsrError(f"max_memory_mb {self.max_memory_mb}, expected at least 1; usual is 4096")
         scale = self.acoustic_scale
         if scale is not None and not (scale > 0 and math.isfinite(scale)):
             raise WfstAsrError(f"acoustic_scale {scale}, expected a number above 0")

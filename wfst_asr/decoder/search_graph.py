@@ -37,6 +37,7 @@ class SearchGraph:
         input_labels: (L,) records (column, phone, hmm_state, self_loop), None where they are not known.
         name: where the graph came from, for messages.
         word_source: the words by id, or the symbol table that holds them, or None.
+        free_room: buffers of searches that are done, without lattices and with; the next ones take them over.
     """
 
     layout: SearchLayout
@@ -48,6 +49,9 @@ class SearchGraph:
     input_labels: NDArray[np.void] | None = None
     name: str = "graph"
     word_source: Path | tuple[str, ...] | None = field(default=None, repr=False)
+    free_room: tuple[list[Any], list[Any]] = field(
+        default_factory=lambda: ([], []), init=False, repr=False, compare=False
+    )
 
     @cached_property
     def words(self) -> tuple[str, ...]:
