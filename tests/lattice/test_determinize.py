@@ -15,6 +15,7 @@ from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.io.archives import read_matrices
+from wfst_asr.lattice import determinize as determinize_module
 from wfst_asr.lattice import subset_construction
 from wfst_asr.lattice._kernels import forward_backward
 from wfst_asr.lattice.best_path import best_path
@@ -223,6 +224,16 @@ def test_a_loop_of_words_with_noise_for_scores_ends_at_the_limit_with_the_best_p
     _, backward = forward_backward(found.first_arc, found.nextstate, found.arc_costs(), found.final_costs(), False)
     assert backward[0] == pytest.approx(best.graph_cost + best.acoustic_cost, abs=1e-2)
     assert ends.any()
+
+
+def test_larger_beams_are_tried_after_one_that_does_with_the_limit(monkeypatch):
+    lattice = prune(noisy_loop(), 30.0)
+    with pytest.warns(WfstAsrWarning, match="met its limit"):
+        found = determinize(lattice, max_memory_mb=2.0)
+    monkeypatch.setattr(determinize_module, "_TRIES_BACK", 0)
+    with pytest.warns(WfstAsrWarning, match="met its limit"):
+        first = determinize(lattice, max_memory_mb=2.0)
+    assert first.lattice_beam < found.lattice_beam < 30
 
 
 def test_limits_and_beams_that_make_no_sense_are_refused():

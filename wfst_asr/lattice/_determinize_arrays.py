@@ -21,6 +21,7 @@ class Raw(NamedTuple):
     Attributes:
         frame: (S,) int32.
         final: (S,) cost of ending.
+        forward: (S,) lowest cost from the start.
         leave: (S,) lowest cost to the end that begins with a word arc, or ends.
         first: (S + 1,) uint64 first arc of each state.
         nextstate: (E,) uint32.
@@ -32,6 +33,7 @@ class Raw(NamedTuple):
 
     frame: Any
     final: Any
+    forward: Any
     leave: Any
     first: Any
     nextstate: Any

@@ -3,8 +3,9 @@
 A state of the result is a subset of elements (exit, cost, acoustic cost, string): an exit is a raw state that words
 leave, or where paths end; the string holds the labels of the frames since the subset's cut.  The cost of the best way
 through a subset and the string up to the cut, which all elements share, stand on the arcs that lead to it.  Elements
-are made as far as a path through them costs at most the beam more than the best one through their subset: what a
-subset holds does not depend on how it was reached, so that subsets with the same elements are one state.
+are made as far as a path through them costs at most the beam more than the best one through their subset, or half the
+beam where no path through the entries can have more than that left: what a subset holds depends on its entries, but not
+on how they were reached, and subsets with the same elements are one state.
 
 Elements follow from the entries, the raw states that word arcs lead to with their costs and strings; what entries led
 to is kept, so that the arcs without words are not followed again from the same entries.  Kaldi: `initial_hash_`.
@@ -248,7 +249,11 @@ def determinize(
                     labels[num_labels] = labels[i]
                     num_labels += 1
             else:
-                num_exits, _, looked = close(raw, ways, entry, entry_cost, num_entries, lowest + width)
+                least_ahead = -np.inf  # whatever comes before
+                for i in range(num_entries):
+                    least_ahead = max(least_ahead, raw.forward[entry[i, STATE]] - entry_cost[i, 0])
+                left = width if 2 * (best + width - least_ahead - lowest) > width else width / 2
+                num_exits, _, looked = close(raw, ways, entry, entry_cost, num_entries, lowest + left)
                 end_node, common, num_filled = spell(
                     raw, ways, entry, entry_cost, num_exits, nodes, node_hash, num_nodes
                 )

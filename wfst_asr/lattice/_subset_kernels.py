@@ -71,15 +71,15 @@ def close(raw: Raw, ways: Ways, entry: Any, entry_cost: Any, count: Any, limit: 
         begin, end = first[s], first[s + one]
         num_arcs += end - begin
         for a in range(begin, end):
-            if here + arc_cost[a, np.uint64(0)] > limit:
-                continue
             d = np.uint64(nextstate[a])
             cost = here + arc_cost[a, one]
-            if cost < reached[d]:
-                reached[d], by[d] = cost, a
-                place = d >> six
-                bits[place] |= one << (d & low_bits)
-                high = max(high, place)
+            before = reached[d]
+            better = (here + arc_cost[a, np.uint64(0)] <= limit) & (cost < before)
+            reached[d] = cost if better else before
+            by[d] = np.int32(a) if better else by[d]
+            place = d >> six
+            bits[place] |= np.uint64(better) << (d & low_bits)
+            high = max(high, place if better else np.uint64(0))
     return num_exits, num_states, np.int64(num_arcs)
 
 

@@ -22,7 +22,7 @@ from wfst_asr.lattice.subset_construction import Subsets, subsets
 
 _COSTS = ("graph_cost", "acoustic_cost", "final_cost", "final_acoustic_cost")
 _TRIES = 8  # smaller beams, before the best path alone is taken
-_TRIES_BACK = 2  # larger ones, after one that does
+_TRIES_BACK = 3  # larger ones, after one that does
 
 
 def determinize(
@@ -79,11 +79,11 @@ def determinize(
         raise WfstAsrError(f"max_steps {max_steps}, expected a number above 0; usual is 200,000,000")
     if beam < lattice.lattice_beam or scale != lattice.acoustic_scale:
         lattice = prune(lattice, beam, acoustic_scale=scale)
-    to_end = _costs_to_end(lattice)
+    forward, to_end = _costs_of_states(lattice)
     if not len(to_end) or to_end[0] == np.inf:
         return _no_path(lattice, scale, beam)
     limits = {"max_bytes": max_memory_mb * 1e6, "max_steps": float(max_steps)}
-    found = subsets(lattice, to_end, **limits)
+    found = subsets(lattice, forward, to_end, **limits)
     complete, met = beam, found.limit
     if met:
         complete, found = _within_limits(lattice, found, limits)
@@ -99,12 +99,13 @@ def determinize(
     return replace(made, **single)
 
 
-def _costs_to_end(lattice: Lattice) -> NDArray[np.float64]:
+def _costs_of_states(lattice: Lattice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest costs from the start and to the end."""
     from wfst_asr.lattice._kernels import forward_backward
 
     costs = lattice.arc_costs(), lattice.final_costs()
-    to_end: NDArray[np.float64] = forward_backward(lattice.first_arc, lattice.nextstate, *costs, False)[1]
-    return to_end
+    forward, to_end = forward_backward(lattice.first_arc, lattice.nextstate, *costs, False)
+    return forward, to_end
 
 
 def _within_limits(lattice: Lattice, found: Subsets, limits: dict[str, float]) -> tuple[float, Subsets]:
@@ -118,7 +119,7 @@ def _within_limits(lattice: Lattice, found: Subsets, limits: dict[str, float]) -
     Returns:
         the beam, and all subsets.
     """
-    best = _costs_to_end(lattice)[0]
+    best = _costs_of_states(lattice)[1][0]
     low, high = lattice.lattice_beam, lattice.lattice_beam
     for _ in range(_TRIES):
         high, low = low, _smaller_beam(low, best, found, lattice.num_frames)
@@ -127,9 +128,10 @@ def _within_limits(lattice: Lattice, found: Subsets, limits: dict[str, float]) -
             break
     if found.limit:
         high, low = low or high, 0.0
-        found = subsets(alone := _best_alone(lattice), _costs_to_end(alone), max_bytes=np.inf, max_steps=np.inf)
+        alone = _best_alone(lattice)
+        found = subsets(alone, *_costs_of_states(alone), max_bytes=np.inf, max_steps=np.inf)
     for _ in range(_TRIES_BACK):
-        middle = (low + high) / 2
+        middle = float(np.sqrt(low * high)) if low > 0 else high / 8
         if high <= 1.1 * low or not low < middle < high:
             break
         tried = _with_beam(lattice, middle, limits)
@@ -139,7 +141,8 @@ def _within_limits(lattice: Lattice, found: Subsets, limits: dict[str, float]) -
 
 def _with_beam(lattice: Lattice, beam: float, limits: dict[str, float]) -> Subsets:
     lattice = prune(lattice, beam)
-    return subsets(lattice, _costs_to_end(lattice), **limits)
+    forward, to_end = _costs_of_states(lattice)
+    return subsets(lattice, forward, to_end, **limits)
 
 
 def _smaller_beam(beam: float, best: float, found: Subsets, num_frames: int) -> float:

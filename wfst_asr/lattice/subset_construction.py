@@ -46,18 +46,21 @@ class Subsets(NamedTuple):
     names: NDArray[np.int32]
 
 
-def subsets(lattice: Lattice, to_end: NDArray[np.float64], *, max_bytes: float, max_steps: float) -> Subsets:
+def subsets(
+    lattice: Lattice, forward: NDArray[np.float64], to_end: NDArray[np.float64], *, max_bytes: float, max_steps: float
+) -> Subsets:
     """Run the subset construction on a raw lattice with a path.
 
     Args:
         lattice: pruned to its beam.
+        forward: (S,) lowest cost from the start to each state.
         to_end: (S,) lowest cost from each state to the end.
         max_bytes: most memory, beyond what the kernel begins with.
         max_steps: most arcs, labels and elements to look at.
     """
     from wfst_asr.lattice import _determinize_kernels as kernels
 
-    raw, words, names = _raw(lattice, to_end)
+    raw, words, names = _raw(lattice, forward, to_end)
     room = _candidates(len(words.cost), len(names)), _entries(lattice.num_states), _ways(lattice.num_states)
     counts = np.zeros((2, columns.COUNTS), dtype=np.int64)
     counts[0, columns.NODES], counts[0, columns.SOURCE], counts[0, columns.CROWDED] = 1, -1, _CROWDED
@@ -127,7 +130,9 @@ def _known(known: Any, used: int, lattice: Lattice) -> Known:
     return Known(known.slot, known.base, *(np.concatenate([array, array]) for array in known[2:]))
 
 
-def _raw(lattice: Lattice, to_end: NDArray[np.float64]) -> tuple[Raw, Words, NDArray[Any]]:
+def _raw(
+    lattice: Lattice, forward: NDArray[np.float64], to_end: NDArray[np.float64]
+) -> tuple[Raw, Words, NDArray[Any]]:
     """Return the lattice for the kernels, its arcs with and without words apart, and the words."""
     is_word = lattice.olabel != 0
     eps, words = np.flatnonzero(~is_word), np.flatnonzero(is_word)
@@ -147,6 +152,7 @@ def _raw(lattice: Lattice, to_end: NDArray[np.float64]) -> tuple[Raw, Words, NDA
     raw = Raw(
         frame=lattice.frame,
         final=final,
+        forward=forward,
         leave=leave,
         first=(lattice.first_arc - first_word).astype(np.uint64),
         nextstate=lattice.nextstate[eps].view(np.uint32),
