@@ -89,11 +89,11 @@ def _emit(
             next_cutoff, next_beam, address_mask,
         )  # fmt: skip
         arcs += followed
-        if done == chosen:
-            break
         if num > most_tokens:
             num = np.int64(-1)
             return candidates, num, next_cutoff, arcs
+        if done == chosen:
+            break
         candidates = wider_candidates(candidates, 2 * len(candidates.arc))
     if num > _MANY * min_active:  # else the next frame may look for tokens beyond the beam
         num = tighten(candidates, num, next_cutoff)
@@ -145,8 +145,8 @@ def _complete(
         level += 1
     if len(frontier.cost) < made:
         frontier = make_frontier(2 * made, len(frontier.head))
-    if base + made > len(trace.arc):
-        trace = room(trace, 2 * (base + made))
+    if base + len(frontier.cost) > len(trace.arc):
+        trace = room(trace, 2 * (base + len(frontier.cost)))
     links = room_for_step(links, len(trace.arc), losers)
     settle(candidates, made, frontier.target, frontier.cost, trace.previous, trace.arc, base)
     keep_others(candidates, losers, links, frontier.cost, base, made)
