@@ -102,6 +102,15 @@ def test_words_come_as_text_as_lines_and_as_json(
     assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--times") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.rsplit(" ", 3)[-1] for line in lines] == text.split()
+    assert all("confidence" not in word for word in told["words"])
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--times", "--confidence") == 0
+    sure = [line.rsplit(" ", 2)[-2:] for line in capsys.readouterr().out.splitlines()]
+    assert [word for word, _ in sure] == text.split()
+    assert all(0 < float(confidence) <= 1 for _, confidence in sure)
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--json", "--confidence") == 0
+    words = json.loads(capsys.readouterr().out)["words"]
+    assert [word["confidence"] for word in words] == pytest.approx([float(c) for _, c in sure], abs=1e-3)
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS, "--confidence") == 2
 
 
 @pytest.mark.filterwarnings("default")
