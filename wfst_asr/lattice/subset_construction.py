@@ -136,34 +136,34 @@ def _raw(
     """Return the lattice for the kernels, its arcs with and without words apart, and the words."""
     is_word = lattice.olabel != 0
     eps, words = np.flatnonzero(~is_word), np.flatnonzero(is_word)
-    num_words = len(words)
     first_word = np.zeros(lattice.num_arcs + 1, dtype=np.int64)
     np.cumsum(is_word, out=first_word[1:])
     first_word = first_word[lattice.first_arc]
-    cost = lattice.arc_costs()
-    through = cost + to_end[lattice.nextstate]
-    final = lattice.final_costs()
-    leave = final.copy()
-    np.minimum.at(leave, lattice.source[words], through[words])
+    first_eps = lattice.first_arc - first_word
+    cost, final = lattice.arc_costs(), lattice.final_costs()
+    eps_next, word_next = lattice.nextstate[eps], lattice.nextstate[words]
+    eps_cost, word_cost = np.empty((len(eps), 2)), np.empty((len(words), 3))
+    eps_cost[:, 1], word_cost[:, 1], word_cost[:, 2] = cost[eps], cost[words], lattice.acoustic_cost[words]
+    eps_cost[:, 0], word_cost[:, 0] = eps_cost[:, 1] + to_end[eps_next], word_cost[:, 1] + to_end[word_next]
+    leave, sources = final.copy(), np.flatnonzero(np.diff(first_word))
+    if len(sources):
+        leave[sources] = np.minimum(final[sources], np.minimum.reduceat(word_cost[:, 0], first_word[sources]))
     names, numbers = np.unique(lattice.olabel[words], return_inverse=True)
-    eps_cost, word_cost = np.empty((len(eps), 2)), np.empty((num_words, 3))
-    eps_cost[:, 0], eps_cost[:, 1] = through[eps], cost[eps]
-    word_cost[:, 0], word_cost[:, 1], word_cost[:, 2] = through[words], cost[words], lattice.acoustic_cost[words]
     raw = Raw(
         frame=lattice.frame,
         final=final,
         forward=forward,
         leave=leave,
-        first=(lattice.first_arc - first_word).astype(np.uint64),
-        nextstate=lattice.nextstate[eps].view(np.uint32),
+        first=first_eps.astype(np.uint64),
+        nextstate=eps_next.astype(np.uint32),
         cost=eps_cost,
         acoustic=lattice.acoustic_cost[eps],
         label=lattice.ilabel[eps],
-        source=lattice.source[eps],
+        source=np.repeat(np.arange(lattice.num_states, dtype=np.int32), np.diff(first_eps)),
     )
     arcs = Words(
         first=first_word,
-        nextstate=lattice.nextstate[words],
+        nextstate=word_next,
         label=lattice.ilabel[words],
         number=numbers.astype(np.int32),
         cost=word_cost,
