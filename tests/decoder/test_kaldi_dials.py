@@ -43,7 +43,9 @@ def naive(case, **given_dials):
 def test_without_min_active_the_search_is_kaldis_with_the_exact_cutoff(case, chosen, more):
     beam, max_active, beam_delta = chosen
     given_dials = {"beam": beam, "max_active": max_active, "min_active": 0, "beam_delta": beam_delta}
-    expected = naive(case, exact_cutoff=True, order=lambda tokens: tokens[more:] + tokens[:more], **given_dials)
+    expected = naive(
+        case, exact_cutoff=lambda candidates: True, order=lambda tokens: tokens[more:] + tokens[:more], **given_dials
+    )
     if expected is None:
         with pytest.raises(NoPathError):
             ours(case, **given_dials)
@@ -68,16 +70,22 @@ def test_a_best_path_within_the_beam_is_found_by_both_in_any_order_of_kaldis_tok
     assert (found.cost, found.reached_final) == (everything.cost, everything.reached_final)
 
 
-@settings(max_examples=300, deadline=None)
-@given(large_cases, st.integers(1, 6))
-def test_min_active_alone_keeps_no_fewer_tokens_than_the_exact_cutoff_would(case, min_active):
-    given_dials = {"beam": 0.25, "min_active": min_active, "max_active": None}
-    expected = naive(case, exact_cutoff=True, **given_dials)
+@settings(max_examples=500, deadline=None)
+@given(large_cases, dials, st.integers(1, 4))
+def test_with_min_active_the_search_is_kaldis_in_the_order_in_which_tokens_are_made(case, chosen, min_active):
+    beam, max_active, beam_delta = chosen
+    case = replace(case, arcs=[arc for arc in case.arcs if arc[2]])  # whose tokens have an order of their own
+    given_dials = {"beam": beam, "max_active": max_active, "beam_delta": beam_delta}
+    given_dials["min_active"] = min_active if max_active is None else min(min_active, max_active)
+    expected = naive(case, exact_cutoff=lambda candidates: candidates > 8 * given_dials["min_active"], **given_dials)
     if expected is None:
+        with pytest.raises(NoPathError):
+            ours(case, **given_dials)
         return
     search = ours(case, **given_dials)
-    assert search.counts.tokens >= sum(frame.tokens for frame in expected.frames)
-    assert search.counts.emitting_arcs >= sum(frame.emitting for frame in expected.frames)
+    assert search.finish().cost == expected.cost
+    assert search.counts.tokens == sum(frame.tokens for frame in expected.frames)
+    assert search.counts.emitting_arcs == sum(frame.emitting for frame in expected.frames)
 
 
 def test_the_first_frame_is_held_to_the_beam_as_well():

@@ -2,8 +2,8 @@
 
 Imports nothing of the package.  Kaldi goes through the tokens of a frame in the order of its hash table and lowers the
 cutoff of the next frame as it goes, so that which tokens above the final cutoff live on depends on that order; `order`
-stands for it.  With `exact_cutoff` the tokens of the next frame are held to the cutoff that the best of them implies,
-whatever the order, as they are in the package's search where there are more than 8 * min_active candidates.
+stands for it.  Where `exact_cutoff` of the number of candidates is true, the tokens of the next frame are held to the
+cutoff that the best of them implies, whatever the order.
 """
 
 import math
@@ -37,15 +37,15 @@ def epsilon_step(tokens, leaving, cutoff):
         if cost > cutoff:
             continue
         for number, target, label, arc_cost in leaving.get(state, ()):
-            if label == 0 and cost + arc_cost < cutoff:
-                if target not in tokens or cost + arc_cost < tokens[target][0]:
-                    tokens[target] = cost + arc_cost, (*path, number)
-                    queue.append(target)
+            new = cost + arc_cost
+            if label == 0 and new < cutoff and (target not in tokens or new < tokens[target][0]):
+                tokens[target] = new, (*path, number)
+                queue.append(target)
 
 
 def beam_search(
     start, arcs, finals, columns, scores, *, beam, max_active=None, min_active=0, beam_delta=0.5,
-    exact_cutoff=False, order=lambda tokens: tokens,
+    exact_cutoff=lambda candidates: False, order=lambda tokens: tokens,
 ):  # fmt: skip
     """Search a graph given as (source, target, label, cost) arcs.
 
@@ -86,8 +86,9 @@ def beam_search(
                     next_cutoff = min(next_cutoff, new + next_beam)
         frames.append(Frame(len(tokens), emitting, limited))
         tokens = {}
+        exact = exact_cutoff(len(candidates))
         for target, new, path in candidates:
-            if (new < next_cutoff or not exact_cutoff) and (target not in tokens or new < tokens[target][0]):
+            if (new < next_cutoff or not exact) and (target not in tokens or new < tokens[target][0]):
                 tokens[target] = new, path
         if not tokens:
             return None

@@ -17,7 +17,8 @@ from wfst_asr.decoder._trace_kernels import room
 prefetch: Any = _prefetch
 _LOW = np.uint64(0xFFFFFFFF)
 _IN_NO_LIST = -2
-_CYCLE_GAIN = np.float32(1e-4)  # least gain that expands a state on an epsilon cycle again
+# least gain that expands a state on an epsilon cycle again, and least gain by the cost that it is of
+_CYCLE_GAIN, _ROUNDING = np.float32(1e-4), np.float32(1e-6)
 
 
 @njit(cache=True, nogil=True)
@@ -147,7 +148,7 @@ def _follow_epsilons(
                     better = new < old
                     if better and to >> shift == last and link[slot] == _IN_NO_LIST:
                         # on an epsilon cycle and expanded already: waits again if the gain is above rounding
-                        waits = better = new < old - _CYCLE_GAIN
+                        waits = better = new < old - max(_CYCLE_GAIN, _ROUNDING * abs(old))
                     if links is not None:
                         # the worse of the two ways into the token becomes a link, if it may be in the lattice
                         worse = old if better else new

@@ -36,6 +36,7 @@ NO_ARC = np.uint32(0xFFFFFFFF)
 _LOW_HALF = np.int64(0xFFFFFFFF)
 _MANY = 8  # times min_active are candidates that surely leave min_active tokens
 _LEAST_TABLE_BITS = 12
+_ROUNDING = np.float32(1e-6)  # of costs, at most
 
 
 @njit(cache=True, nogil=True)
@@ -95,6 +96,8 @@ def _emit(
         if done == chosen:
             break
         candidates = wider_candidates(candidates, 2 * len(candidates.arc))
+    if next_beam < _ROUNDING * abs(next_cutoff):  # else the beam might vanish beside the costs
+        next_cutoff += np.float32(_ROUNDING * abs(next_cutoff))
     if num > _MANY * min_active:  # else the next frame may look for tokens beyond the beam
         num = tighten(candidates, num, next_cutoff)
     return candidates, num, next_cutoff, arcs
@@ -182,8 +185,6 @@ def advance_search(
         cutoff, next_beam, limited = pruning_cutoff(
             frontier.cost, count, best, beam, max_active, min_active, beam_delta
         )
-        for p in range(scores.shape[1]):
-            row[p + 1] = np.float32(-scale * scores[t, p]) - best
         kept = prune_recent(links, trace, costs, base, count)
         if base + count + len(spare.cost) > len(trace.arc):
             kept = collect_unlinked(links, trace, kept, count)
@@ -196,12 +197,22 @@ def advance_search(
             return frontier, spare, candidates, base, count, trace, table, offset, t, links, True
         next_base = base + count
         links = begin_frame(links, len(trace.arc), next_base)
-        # the best token's arcs alone, for an early cutoff
+        # the next frame's costs are relative to the best token's best arc, which gives an early cutoff as well
         at = np.int64(frontier.target[best_slot] & address_mask)
-        next_cutoff = best + costs[at + 1] + row[words[at]] + next_beam
+        column = np.int64(words[at])
+        lowest = np.float32(np.inf)
+        if column > 0:
+            lowest = np.float32(costs[at + 1] - scale * scores[t, column - 1])
         for k in range(np.int64(words[at + 2])):
             a = at + 4 + 3 * k
-            next_cutoff = min(next_cutoff, best + costs[a + 2] + row[np.int64(words[a]) + 1] + next_beam)
+            lowest = min(lowest, np.float32(costs[a + 2] - scale * scores[t, np.int64(words[a])]))
+        level = best
+        next_cutoff = np.float32(np.inf)
+        if abs(lowest) < np.inf:
+            level = np.float32(best + lowest)
+            next_cutoff = max(next_beam, _ROUNDING * abs(level))
+        for p in range(scores.shape[1]):
+            row[p + 1] = np.float32(-scale * scores[t, p]) - level
         candidates, num, next_cutoff, emitting = _emit(
             words, costs, row, frontier, base, count, cutoff, next_cutoff, next_beam, min_active, candidates, shift,
             most_tokens,
@@ -219,8 +230,8 @@ def advance_search(
         tally[0] += count
         tally[3] += limited
         tally[4] = max(tally[4], new_count)
-        offset += best
-        statistics[t, 0], statistics[t, 1], statistics[t, 2] = count, emitting + epsilons, offset
+        statistics[t, 0], statistics[t, 1], statistics[t, 2] = count, emitting + epsilons, offset + best
+        offset += level
         statistics[t, 3], statistics[t, 4] = cutoff - best, limited
         frontier, spare = spare, frontier
         base, count = next_base, new_count

@@ -49,6 +49,13 @@ def _select(values: Any, rank: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _bin(cost: Any, low: Any, top: Any, factor: Any) -> Any:
+    """Return the bin of a cost; the last one for what is above all or, where costs overflow, no number."""
+    place = (min(cost, top) - low) * factor
+    return np.uint32(place if place < np.float32(_BINS + 1) else np.float32(_BINS + 1))
+
+
+@njit(cache=True, nogil=True)
 def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> Any:
     """Return the cost with exactly `rank` costs before it in rising order if it is at most `high`, else infinity.
 
@@ -65,10 +72,9 @@ def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> An
         factor = np.float32(_BINS) / (top - low)
         if not factor < np.inf:
             factor = np.float32(0.0)
-    above = np.float32(_BINS + 1)
     histogram = np.zeros(_BINS + 2, np.int32)
     for i in range(count):
-        histogram[np.uint32(min((min(cost[i], top) - low) * factor, above))] += 1
+        histogram[_bin(cost[i], low, top, factor)] += 1
     before, found = 0, 0
     while found <= _BINS and before + histogram[found] <= rank:
         before += histogram[found]
@@ -78,7 +84,7 @@ def smallest_within(cost: Any, count: int, rank: int, low: Any, high: Any) -> An
     inside = np.empty(histogram[found], np.float32)
     k = 0
     for i in range(count):
-        if np.uint32(min((min(cost[i], top) - low) * factor, above)) == found and cost[i] <= high:
+        if _bin(cost[i], low, top, factor) == found and cost[i] <= high:
             inside[k] = cost[i]
             k += 1
     if rank - before >= k:

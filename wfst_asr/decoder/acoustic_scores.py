@@ -1,7 +1,7 @@
 """Acoustic scores at the door: any (T, P) array of log likelihoods, checked once.
 
 A score is a natural-log likelihood (or posterior over prior), higher is better.  Minus infinity says that a column is
-impossible at a frame and makes its arcs infinitely costly; NaN and plus infinity are errors.
+impossible at a frame and makes its arcs infinitely costly; NaN, plus infinity and what is close to it are errors.
 """
 
 from typing import Any
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from wfst_asr.errors import WfstAsrError
 
 Scores = NDArray[np.float32]
+
+_TOO_HIGH = np.float32(1e30)  # what no model gives, and with a scale may be more than float32 holds
 
 
 def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first_frame: int = 0) -> Scores:
@@ -32,7 +34,7 @@ def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first
     >>> check_scores([[0.0, float("nan")]], 2)
     Traceback (most recent call last):
         ...
-    wfst_asr.errors.WfstAsrError: scores at frame 0, column 1: nan, expected a number below infinity; check ...
+    wfst_asr.errors.WfstAsrError: scores at frame 0, column 1: nan, expected a number below 1e+30; check ...
     """
     array = _as_array(scores)
     if array.ndim != 2:
@@ -47,13 +49,13 @@ def check_scores(scores: Any, num_columns: int, *, column_names: str = "", first
         raise WfstAsrError(f"scores of type {array.dtype}, expected floating-point numbers")
     checked = np.ascontiguousarray(array, dtype=np.float32)
     # np.max hands a NaN on, so one fast pass finds the frames to look at
-    suspects = np.flatnonzero(~(np.max(checked, axis=1, initial=-np.inf) < np.inf))
+    suspects = np.flatnonzero(~(np.max(checked, axis=1, initial=-np.inf) < _TOO_HIGH))
     if suspects.size:
         frame = int(suspects[0])
-        column = int(np.flatnonzero(~(checked[frame] < np.inf))[0])
+        column = int(np.flatnonzero(~(checked[frame] < _TOO_HIGH))[0])
         raise WfstAsrError(
             f"scores at frame {first_frame + frame}, column {column}: {checked[frame, column]}, expected a number "
-            "below infinity; check the model and its input for overflow"
+            "below 1e+30; check the model and its input for overflow"
         )
     return checked
 
