@@ -5,8 +5,8 @@ and which of them lead to states that are met for the first time, is as good as 
 that is guessed wrongly costs more than the work on an arc.  Arrays are taken out of their tuples before a loop, since
 each time that it happens numba counts the array as in use once more, which costs as much as ten arcs.
     choose           the tokens within the beam
-    gather           candidates: their emitting arcs within the running cutoff; the best of all gives the exact cutoff
-    tighten          the candidates to the exact cutoff
+    first_cutoff     from the arcs of the best of them
+    gather           candidates: their emitting arcs within the cutoff, which falls as better ones are met
     enter            candidates into tokens: for each state the best one, kept as (cost, candidate) in one number
     choose_level     the tokens with epsilon arcs of a level, whose costs are final when all lower levels are done
     gather_epsilons  candidates: their epsilon arcs, which are entered in the same way
@@ -159,21 +159,6 @@ def gather(
 
 
 @njit(cache=True, nogil=True)
-def tighten(candidates: Any, num: int, cutoff: Any) -> Any:
-    """Drop the candidates that cost `cutoff` or more, which the running cutoff let through; return how many stay."""
-    target, cost, source, arc = candidates.target, candidates.cost, candidates.source, candidates.arc
-    kept = np.uint64(0)
-    for j in range(num):
-        this = cost[j]
-        target[kept] = target[j]
-        cost[kept] = this
-        source[kept] = source[j]
-        arc[kept] = arc[j]
-        kept += np.uint64(this < cutoff)
-    return np.int64(kept)
-
-
-@njit(cache=True, nogil=True)
 def enter(
     candidates: Any, begin: int, end: int, table: Any, bits: int, base: int, made: int, num_waiting: int,
     num_losers: int, shift: Any, links: Any,
@@ -287,16 +272,52 @@ def gather_epsilons(
 
 
 @njit(cache=True, nogil=True)
-def settle(candidates: Any, count: int, target: Any, cost: Any, previous: Any, arc: Any, base: int) -> None:
-    """Write the tokens of a frame from their best candidates."""
+def settle(candidates: Any, count: int, target: Any, cost: Any, previous: Any, arc: Any, base: int) -> Any:
+    """Write the tokens of a frame from their best candidates; return the slot of the best token."""
     best = candidates.best
     to, new_cost, source, from_arc = candidates.target, candidates.cost, candidates.source, candidates.arc
+    lowest, at = _NONE, np.int64(0)
     for slot in range(count):
-        j = np.uint64(best[slot] & _LOW)
+        key = best[slot]
+        if key < lowest:
+            lowest = key
+            at = np.int64(slot)
+        j = np.uint64(key & _LOW)
         target[slot] = to[j]
         cost[slot] = new_cost[j]
         previous[base + slot] = source[j]
         arc[base + slot] = from_arc[j]
+    return at
+
+
+@njit(cache=True, nogil=True)
+def first_cutoff(
+    words: Any, costs: Any, loop_row: Any, row: Any, target: Any, cost: Any, candidates: Any, num_chosen: int,
+    high: Any, beam: Any, address_mask: Any,
+) -> Any:  # fmt: skip
+    """Return a cutoff for the next frame from the emitting arcs of those chosen tokens that cost at most `high`.
+
+    The best token of the next frame mostly comes from one of them, so that few candidates are gathered in vain.
+    """
+    chosen = candidates.chosen
+    lowest = np.float32(np.inf)
+    for i in range(num_chosen):
+        slot = np.uint64(chosen[i])
+        before = cost[slot]
+        if before > high:
+            continue
+        a = np.uint64(target[slot] & address_mask)
+        arcs = np.uint64(words[a + _TWO])
+        lowest = min(lowest, before + costs[a + _ONE] + loop_row[np.uint64(words[a])])
+        a += _FOUR
+        stop = a + _THREE * arcs
+        while a < stop:
+            lowest = min(lowest, before + costs[a + _TWO] + row[np.uint64(words[a])])
+            a += _THREE
+    cutoff = lowest + beam
+    if cutoff <= lowest < np.inf:  # a beam that vanishes beside the cost
+        cutoff = np.float32(lowest + np.float32(1e-6) * abs(lowest))
+    return cutoff
 
 
 @njit(cache=True, nogil=True)

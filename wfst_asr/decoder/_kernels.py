@@ -19,22 +19,30 @@ from wfst_asr.decoder._emitting_kernels import (
     choose,
     choose_level,
     enter,
+    first_cutoff,
     gather,
     gather_epsilons,
     keep_others,
     settle,
-    tighten,
     wider_candidates,
 )
 from wfst_asr.decoder._frontier_kernels import make_frontier
-from wfst_asr.decoder._link_kernels import begin_frame, collect_unlinked, end_frame, prune_recent, room_for_step
+from wfst_asr.decoder._link_kernels import (
+    begin_frame,
+    collect_unlinked,
+    end_frame,
+    prune_recent,
+    room_for_step,
+    tokens_worth,
+)
 from wfst_asr.decoder._pruning import best_token, pruning_cutoff
 from wfst_asr.decoder._table_kernels import bits_for, fill_table
 from wfst_asr.decoder._trace_kernels import room
 
 NO_ARC = np.uint32(0xFFFFFFFF)
 _LOW_HALF = np.int64(0xFFFFFFFF)
-_MANY = 8  # times min_active are candidates that surely leave min_active tokens
+_MANY = 2  # times min_active are tokens enough that the next frame has min_active within the beam
+_NEAR = np.float32(0.75)  # tokens within this of the best are asked first for a cutoff
 _LEAST_TABLE_BITS = 12
 _ROUNDING = np.float32(1e-6)  # of costs, at most
 
@@ -60,7 +68,7 @@ def begin_search(
     # numbers with a type, since numba compiles a function anew for each literal that it is called with
     base: Any = np.int64(1)
     begun = begin_frame(links, len(trace.arc), base)
-    frontier, count, trace, table, candidates, arcs, begun = _complete(
+    frontier, count, _, trace, table, candidates, arcs, begun = _complete(
         words, costs, frontier, base, beam, trace, table, candidates, base, shift, begun
     )
     end_frame(begun, frontier.target, frontier.cost, base, count)
@@ -69,7 +77,7 @@ def begin_search(
 
 @njit(cache=True, nogil=True)
 def _emit(
-    words: Any, costs: Any, loop_row: Any, frontier: Any, base: int, count: int, cutoff: Any, next_cutoff: Any,
+    words: Any, costs: Any, loop_row: Any, frontier: Any, base: int, count: int, cutoff: Any, best: Any,
     next_beam: Any, min_active: int, candidates: Any, shift: Any, most_tokens: int,
 ) -> Any:  # fmt: skip
     """Gather the candidates of the next frame's tokens along emitting arcs.
@@ -81,12 +89,18 @@ def _emit(
     if len(candidates.chosen) <= count:
         candidates = wider_candidates(candidates, 2 * count)
     chosen = choose(frontier.cost, count, cutoff, candidates.chosen)
+    row = loop_row[1:]
+    # with few tokens, the next frame may look for some beyond the beam: then only the best one's arcs
+    near = best + _NEAR if chosen > _MANY * min_active else best
+    next_cutoff = first_cutoff(
+        words, costs, loop_row, row, frontier.target, frontier.cost, candidates, chosen, near, next_beam, address_mask
+    )
     done: Any = np.int64(0)
     num: Any = np.int64(0)
     arcs: Any = np.int64(0)
     while True:
         done, num, next_cutoff, followed = gather(
-            words, costs, loop_row, loop_row[1:], frontier.target, frontier.cost, base, candidates, done, chosen, num,
+            words, costs, loop_row, row, frontier.target, frontier.cost, base, candidates, done, chosen, num,
             next_cutoff, next_beam, address_mask,
         )  # fmt: skip
         arcs += followed
@@ -98,8 +112,6 @@ def _emit(
         candidates = wider_candidates(candidates, 2 * len(candidates.arc))
     if next_beam < _ROUNDING * abs(next_cutoff):  # else the beam might vanish beside the costs
         next_cutoff += np.float32(_ROUNDING * abs(next_cutoff))
-    if num > _MANY * min_active:  # else the next frame may look for tokens beyond the beam
-        num = tighten(candidates, num, next_cutoff)
     return candidates, num, next_cutoff, arcs
 
 
@@ -111,7 +123,7 @@ def _complete(
     """Make the tokens of a frame from `num` candidates and what epsilon arcs lead to from there.
 
     Returns:
-        the frontier, number of tokens, trace, table, candidates, number of epsilon arcs followed, links.
+        the frontier, number of tokens, slot of the best, trace, table, candidates, number of epsilon arcs, links.
     """
     bits = max(_LEAST_TABLE_BITS, bits_for(3 * num))
     if len(table) < 1 << bits:
@@ -151,7 +163,7 @@ def _complete(
     if base + len(frontier.cost) > len(trace.arc):
         trace = room(trace, 2 * (base + len(frontier.cost)))
     links = room_for_step(links, len(trace.arc), losers)
-    settle(candidates, made, frontier.target, frontier.cost, trace.previous, trace.arc, base)
+    best = settle(candidates, made, frontier.target, frontier.cost, trace.previous, trace.arc, base)
     keep_others(candidates, losers, links, frontier.cost, base, made)
     if above > 0:  # of the highest code
         queue_last(candidates, waiting, frontier, shift)
@@ -159,7 +171,8 @@ def _complete(
             words, costs, cutoff, frontier, trace, table, bits, base, made, shift, links
         )
         arcs += followed
-    return frontier, made, trace, table, candidates, arcs, links
+        best = np.int64(best_token(frontier.cost, made))
+    return frontier, made, best, trace, table, candidates, arcs, links
 
 
 @njit(cache=True, nogil=True)
@@ -174,13 +187,14 @@ def advance_search(
         frontier, spare, candidates, base, count, trace, table, offset (what the costs of the frontier lack to their
         totals), the number of frames that were searched, the links, and whether too many tokens are kept.  `tally`
         counts tokens, emitting arcs, epsilon arcs, frames that max_active cut, and the most tokens of a frame;
-        `statistics` (T, 5) holds for each frame its tokens, arcs, best total cost, beam, and whether max_active cut it.
+        `statistics` (T, 5) holds for each frame its tokens, arcs, best total cost, beam, and whether max_active cut it,
+        and for the frame at which no token was left.
     """
     row = np.empty(scores.shape[1] + 1, np.float32)
     row[0] = np.float32(np.inf)
     address_mask = (np.uint32(1) << shift) - np.uint32(1)
+    best_slot: Any = np.int64(best_token(frontier.cost, count))
     for t in range(scores.shape[0]):
-        best_slot = best_token(frontier.cost, count)
         best = frontier.cost[best_slot]
         cutoff, next_beam, limited = pruning_cutoff(
             frontier.cost, count, best, beam, max_active, min_active, beam_delta
@@ -193,11 +207,11 @@ def advance_search(
         if kept != base:
             base = kept
             table[:] = np.uint64(0)
-        if base + count > most_tokens:
+        if base + count + tokens_worth(links) > most_tokens:
             return frontier, spare, candidates, base, count, trace, table, offset, t, links, True
         next_base = base + count
         links = begin_frame(links, len(trace.arc), next_base)
-        # the next frame's costs are relative to the best token's best arc, which gives an early cutoff as well
+        # the next frame's costs are relative to the best token's best arc
         at = np.int64(frontier.target[best_slot] & address_mask)
         column = np.int64(words[at])
         lowest = np.float32(np.inf)
@@ -206,33 +220,29 @@ def advance_search(
         for k in range(np.int64(words[at + 2])):
             a = at + 4 + 3 * k
             lowest = min(lowest, np.float32(costs[a + 2] - scale * scores[t, np.int64(words[a])]))
-        level = best
-        next_cutoff = np.float32(np.inf)
-        if abs(lowest) < np.inf:
-            level = np.float32(best + lowest)
-            next_cutoff = max(next_beam, _ROUNDING * abs(level))
+        level: Any = np.float32(best + lowest) if abs(lowest) < np.inf else best
         for p in range(scores.shape[1]):
             row[p + 1] = np.float32(-scale * scores[t, p]) - level
         candidates, num, next_cutoff, emitting = _emit(
-            words, costs, row, frontier, base, count, cutoff, next_cutoff, next_beam, min_active, candidates, shift,
+            words, costs, row, frontier, base, count, cutoff, best, next_beam, min_active, candidates, shift,
             most_tokens,
         )  # fmt: skip
         if num < 0:
             return frontier, spare, candidates, base, count, trace, table, offset, t, links, True
-        spare, new_count, trace, table, candidates, epsilons, links = _complete(
+        spare, new_count, best_slot, trace, table, candidates, epsilons, links = _complete(
             words, costs, spare, num, next_cutoff, trace, table, candidates, next_base, shift, links
         )
-        tally[1] += emitting
-        tally[2] += epsilons
+        statistics[t, 0], statistics[t, 1], statistics[t, 2] = count, emitting + epsilons, offset + best
+        statistics[t, 3], statistics[t, 4] = cutoff - best, limited
         if new_count == 0:
             return frontier, spare, candidates, base, count, trace, table, offset, t, links, False
         end_frame(links, spare.target, spare.cost, next_base, new_count)
         tally[0] += count
+        tally[1] += emitting
+        tally[2] += epsilons
         tally[3] += limited
         tally[4] = max(tally[4], new_count)
-        statistics[t, 0], statistics[t, 1], statistics[t, 2] = count, emitting + epsilons, offset + best
         offset += level
-        statistics[t, 3], statistics[t, 4] = cutoff - best, limited
         frontier, spare = spare, frontier
         base, count = next_base, new_count
     return frontier, spare, candidates, base, count, trace, table, offset, scores.shape[0], links, False

@@ -6,9 +6,12 @@ import numpy as np
 from numba import njit
 
 from wfst_asr.decoder._link_kernels import NUM_FRAMES, clear_marks, link_slack, mark_within, marked
+from wfst_asr.decoder._prefetch import prefetch as _prefetch
 
+prefetch: Any = _prefetch
 _NOT_MET, _WAITS = -1, -2
 _BEST_ARC, _DONE = -2, -1
+_AHEAD = 4  # tokens between a prefetch and its use
 
 
 @njit(cache=True, nogil=True)
@@ -102,6 +105,11 @@ def _forward_order(links: Any, trace: Any, costs: Any, end: int, beam: Any) -> t
         while at < states and roots[at] < stop - begin:
             root = roots[at] + begin
             at += 1
+            if at + 2 * _AHEAD < states:
+                prefetch(previous, roots[at + 2 * _AHEAD] + begin)
+                prefetch(other, roots[at + 2 * _AHEAD] + begin)
+                prefetch(token_costs, 2 * (roots[at + 2 * _AHEAD] + begin))
+                prefetch(records, 4 * np.int64(other[roots[at + _AHEAD] + begin]))
             if number[root - begin] != _NOT_MET:
                 continue
             stack[0], cursor[0] = root, _BEST_ARC

@@ -125,6 +125,14 @@ def room_for_tokens(links: Any, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def tokens_worth(links: Any) -> int:
+    """Return how many tokens take as much memory as the links."""
+    if links is None:
+        return 0
+    return int(links.numbers[NUM_LINKS] // 3)
+
+
+@njit(cache=True, nogil=True)
 def room_for_step(links: Any, trace_size: int, num: int) -> Any:
     """Return links with room for `num` more of them and one, and for a trace of `trace_size`."""
     if links is None:

@@ -19,7 +19,7 @@ from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
 _FIRST_CAPACITY = 1 << 14
-_TRACE = 32  # times as large is the trace at first
+_TRACE = 64  # times as large is the trace at first
 _MOST_ROOM = 1 << 29  # bytes of buffers that are kept for later searches
 _NO_LIMIT = 1 << 60
 _FRAMES_AT_ONCE = 256
@@ -60,7 +60,7 @@ class SearchCounts:
 
 @dataclass(frozen=True)
 class FrameStatistics:
-    """What a search did in each frame.
+    """What a search did in each frame, and in the one that no path went through, if there was one.
 
     Attributes:
         tokens: (T,) int64 tokens at the begin of the frame.
@@ -164,6 +164,10 @@ class BeamSearch:
         self._frames = 0
         self._tally = np.zeros(5, np.int64)
         self._tally[2] = epsilon_arcs
+        self._settled: list[NDArray[np.int64]] = []
+        self._num_settled = 0
+        self._failure: WfstAsrError | None = None
+        self._released = False
 
     @property
     def frames(self) -> int:
@@ -197,13 +201,17 @@ class BeamSearch:
         Raises:
             WfstAsrError: scores that are not in order.
             NoPathError: no path goes through a frame.
-            SearchMemoryError: more tokens than max_memory_mb holds.
+            SearchMemoryError: more tokens than max_memory_mb holds.  After either the search cannot go on, but tells
+                of the frames before.
         """
         names = self.graph.manifest.column_names if self.graph.manifest else ""
         self.advance_checked(check_scores(scores, self.graph.num_columns, column_names=names, first_frame=self._frames))
 
     def advance_checked(self, scores: NDArray[np.float32]) -> None:
         """`advance` for scores that `check_scores` returned."""
+        self._check_held()
+        if self._failure is not None and len(scores):
+            raise self._failure
         for at in range(0, len(scores), _FRAMES_AT_ONCE):  # so that Ctrl-C is heard now and then
             self._advance(scores[at : at + _FRAMES_AT_ONCE])
 
@@ -238,15 +246,16 @@ class BeamSearch:
         (self._frontier, self._spare, self._candidates, self._base, self._count) = advanced[:5]
         (self._trace, self._table, self._offset, frames, self._links, full) = advanced[5:]
         self._frames += frames
+        stopped = frames < len(scores)
         if self._statistics is not None:
-            self._statistics.append(statistics[:frames])
+            self._statistics.append(statistics[: frames + (stopped and not full)])
         if full:
-            raise SearchMemoryError(
+            self._failure = SearchMemoryError(
                 f"the search needs more than {self.options.max_memory_mb:g} MB at frame {self._frames}, where it has "
                 f"{self._count} tokens; lower beam, max_active or lattice_beam, or raise max_memory_mb"
             )
-        if frames < len(scores):
-            raise NoPathError(
+        elif stopped:
+            self._failure = NoPathError(
                 f"no path goes through frame {self._frames}: "
                 + (
                     "all its scores are -inf; check the acoustic model"
@@ -254,26 +263,60 @@ class BeamSearch:
                     else "the graph ends before it, or its scores are -inf wherever a path leads"
                 )
             )
+        if self._failure is not None:
+            raise self._failure
 
     def finish(self) -> SearchPath:
         """Return the best path of the frames so far: to a final state if one was reached, else the best of all."""
-        from wfst_asr.decoder import _trace_kernels
-
-        cost = self._frontier.cost[: self._count].astype(np.float64)
-        final = self.graph.final_costs(self._frontier.target[: self._count])
+        self._check_held()
+        cost, final = self._ends()
         reached = bool(np.isfinite(final).any())
         slot = int(np.argmin(cost + final if reached else cost))
-        addresses = _trace_kernels.trace_back(self._trace, self._base + slot)
         final_cost = float(final[slot]) if reached else 0.0
         return SearchPath(
-            arcs=self.graph.places(addresses),
+            arcs=np.concatenate([*self._settled, self._arcs_to(self._base + slot)]),
             cost=self._offset + float(cost[slot]) + final_cost,
             final_cost=final_cost,
             reached_final=reached,
         )
 
+    def settle(self) -> NDArray[np.int64]:
+        """Return the arcs that the paths of all living tokens begin with, less those that were returned before.
+
+        They are on the best path whatever follows.  A search that keeps no lattice traces back to them from then on,
+        not to the beginning.
+        """
+        from wfst_asr.decoder import _stem_kernels
+
+        self._check_held()
+        seen = np.zeros(self._base + self._count, np.uint8)
+        stem = _stem_kernels.shared_stem(self._trace.previous, self._base, self._count, seen)
+        places = self._arcs_to(stem)
+        if self._links is None:
+            self._trace.previous[stem] = 0
+        self._settled.append(places)
+        self._num_settled += len(places)
+        return places
+
+    def unsettled(self) -> NDArray[np.int64]:
+        """Return the arcs of the best path past those that are settled, whether or not it ends in a final state."""
+        self._check_held()
+        return self._arcs_to(self._base + int(np.argmin(self._frontier.cost[: self._count])))
+
+    def relative_cost(self) -> float:
+        """Return what the best path to a final state costs more than the best path; infinite if there is none.
+
+        Kaldi: `LatticeFasterDecoder::FinalRelativeCost`.
+        """
+        self._check_held()
+        cost, final = self._ends()
+        return float((cost + final).min() - cost.min())
+
     def release(self) -> None:
-        """Hand the buffers on to the next search of the graph; this one can neither go on nor be asked any more."""
+        """Hand the buffers on to the next search of the graph; this one can neither go on nor tell a path any more."""
+        if self._released:
+            return
+        self._released = True
         room = SearchRoom(self._frontier, self._spare, self._candidates, self._trace, self._table, self._links)
         free = self.graph.free_room[self._links is not None]
         if sum(other.num_bytes for other in free) + room.num_bytes <= _MOST_ROOM:
@@ -282,9 +325,26 @@ class BeamSearch:
 
     def kept(self) -> "KeptTokens":
         """Return what a search with `keep_lattice` keeps."""
+        self._check_held()
         if self._links is None:
             raise WfstAsrError("the search keeps no lattice; begin it with keep_lattice=True")
         return KeptTokens(self._links, self._trace, self._base, self._count, self._frontier)
+
+    def _check_held(self) -> None:
+        if self._released:
+            raise WfstAsrError("the search has been released; begin another")
+
+    def _ends(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return what the living tokens cost, and what it costs to end there."""
+        cost = self._frontier.cost[: self._count].astype(np.float64)
+        return cost, self.graph.final_costs(self._frontier.target[: self._count])
+
+    def _arcs_to(self, token: int) -> NDArray[np.int64]:
+        """Return the arcs to a token past those that are settled, by their place in the const FST."""
+        from wfst_asr.decoder import _trace_kernels
+
+        addresses = _trace_kernels.trace_back(self._trace, token)
+        return self.graph.places(addresses if self._links is None else addresses[self._num_settled :])
 
 
 @dataclass(frozen=True)

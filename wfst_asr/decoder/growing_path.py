@@ -6,12 +6,12 @@ hour as after a second.  The search of a lattice needs its whole trace, which th
 """
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.decoder.beam import BeamSearch, SearchPath
+from wfst_asr.decoder.beam import BeamSearch
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class GrowingPath:
     >>> path.settle(), path.num_frames, path.rest().word_ids
     (None, 1, ())
     >>> search.advance([[-9.0, -1.0]])
-    >>> path.word_ids, path.rest().word_ids, path.finish().arcs.tolist()
+    >>> path.word_ids, path.rest().word_ids, search.finish().arcs.tolist()
     ([1], (2,), [0, 1])
     """
 
@@ -51,8 +51,6 @@ class GrowingPath:
         self.ilabels = array("i")
         self.word_ids: list[int] = []
         self.label_frames: list[int] = []
-        self._places: list[NDArray[np.int64]] = []
-        self._num_arcs = 0
 
     @property
     def num_frames(self) -> int:
@@ -61,46 +59,17 @@ class GrowingPath:
 
     def settle(self) -> None:
         """Settle what all living tokens share."""
-        from wfst_asr.decoder import _stem_kernels
-
-        search = self.search
-        base, count = search._base, search._count
-        trace = search._trace
-        stem = _stem_kernels.shared_stem(trace.previous, base, count, np.zeros(base + count, np.uint8))
-        places = self._places_to(stem)
-        if search._links is None:
-            trace.previous[stem] = 0
+        places = self.search.settle()
         if len(places) == 0:
             return
         end = self._labels(places)
-        self._places.append(places)
-        self._num_arcs += len(places)
         self.ilabels.frombytes(end.ilabels.tobytes())
         self.word_ids.extend(end.word_ids)
         self.label_frames.extend(end.label_frames)
 
     def rest(self) -> PathEnd:
         """Return the best path past what is settled, whether or not it may end where it stands."""
-        search = self.search
-        best = search._base + int(np.argmin(search._frontier.cost[: search._count]))
-        return self._labels(self._places_to(best))
-
-    def finish(self) -> SearchPath:
-        """Return the whole of what `BeamSearch.finish` would, had nothing been cut off."""
-        path = self.search.finish()
-        if self.search._links is not None:
-            return path
-        return replace(path, arcs=np.concatenate([*self._places, path.arcs]))
-
-    def relative_cost(self) -> float:
-        """Return what the best path to a final state costs more than the best path; infinite if there is none.
-
-        Kaldi: `LatticeFasterDecoder::FinalRelativeCost`.
-        """
-        search = self.search
-        cost = search._frontier.cost[: search._count].astype(np.float64)
-        final = search.graph.final_costs(search._frontier.target[: search._count])
-        return float((cost + final).min() - cost.min())
+        return self._labels(self.search.unsettled())
 
     def trailing(self, wanted: NDArray[np.bool_]) -> int:
         """Return how many frames at the end of the best path have labels that are `wanted` (L,)."""
@@ -117,13 +86,6 @@ class GrowingPath:
                 return frames + len(part) - 1 - int(others[-1])
             frames += len(part)
         return frames
-
-    def _places_to(self, token: int) -> NDArray[np.int64]:
-        """Return the arcs to a token past those that are settled, by their place in the const FST."""
-        from wfst_asr.decoder import _trace_kernels
-
-        addresses = _trace_kernels.trace_back(self.search._trace, token)
-        return self.search.graph.places(addresses[self._num_arcs :] if self.search._links is not None else addresses)
 
     def _labels(self, places: NDArray[np.int64]) -> PathEnd:
         arcs = self.search.graph.arcs[places]

@@ -138,11 +138,13 @@ def _places(
     from wfst_asr.decoder import _lattice_kernels as kernels
 
     layout = graph.layout
-    begin, which = np.unique(target & np.uint32((1 << layout.code_shift) - 1), return_inverse=True)
-    group_first = np.zeros(len(begin) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(which, minlength=len(begin)), out=group_first[1:])
+    address_of_state = target & np.uint32((1 << layout.code_shift) - 1)
+    order = np.argsort(address_of_state)
+    ordered = address_of_state[order]
+    group_first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
+    begin = ordered[group_first[:-1]]
     places: NDArray[np.int64] = kernels.places_of_arcs(
-        np.argsort(which, kind="stable"),
+        order,
         group_first,
         begin,
         layout.state[np.searchsorted(layout.block_start, begin)],

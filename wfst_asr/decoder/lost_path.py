@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.decoder.beam import BeamSearch, NoPathError, SearchPath
+from wfst_asr.decoder.beam import BeamSearch, FrameStatistics, NoPathError, SearchPath
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.path_costs import PathCosts
 from wfst_asr.decoder.search_graph import SearchGraph
@@ -51,9 +51,12 @@ class _Watched:
     """A search with its best cost and beam at the beginning of each frame."""
 
     path: SearchPath | None
-    best: NDArray[np.float64]
-    width: NDArray[np.float64]
-    limited: NDArray[np.bool_]
+    statistics: FrameStatistics
+
+    def gaps(self, highest: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what a path costs above the best token of each frame, at most."""
+        best = self.statistics.best_cost
+        return highest[: len(best)] - best
 
 
 def find_loss(
@@ -79,8 +82,8 @@ def find_loss(
     """
     highest = path.highest_by_frame()
     first = _watch(graph, scores, options)
-    gaps = highest[: len(first.best)] - first.best
-    width, limited = _widths(first, options)
+    gaps = first.gaps(highest)
+    width, limited = _widths(first.statistics, options)
     out = np.flatnonzero(gaps > width + _ROUNDING)
     frame = int(out[0]) if len(out) else None
     at = int(np.argmax(gaps)) if frame is None and len(gaps) else frame or 0
@@ -102,13 +105,13 @@ def find_loss(
     )
 
 
-def _widths(watched: _Watched, options: DecodeOptions) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _widths(watched: FrameStatistics, options: DecodeOptions) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the beam in which a token of each frame is made and then followed, and whether max_active narrowed it.
 
     Where max_active narrows a frame's beam, the tokens that it makes for the next are held to that and `beam_delta`.
     """
-    width, limited = watched.width.copy(), watched.limited.copy()
-    entering = np.where(watched.limited[:-1], watched.width[:-1] + options.beam_delta, np.inf)
+    width, limited = watched.beam.copy(), watched.limited.copy()
+    entering = np.where(watched.limited[:-1], watched.beam[:-1] + options.beam_delta, np.inf)
     limited[1:] |= entering < width[1:]
     width[1:] = np.minimum(width[1:], entering)
     return width, limited
@@ -132,8 +135,8 @@ def _least_beam(
     beam = options.beam
     for _ in range(_MAX_ROUNDS):
         watched = _watch(graph, scores, replace(options, beam=beam, max_active=None))
-        gaps = highest[: len(watched.best)] - watched.best
-        wanted = float(gaps[gaps > watched.width].max(initial=0.0)) + _ROUNDING
+        gaps = watched.gaps(highest)
+        wanted = float(gaps[gaps > watched.statistics.beam].max(initial=0.0)) + _ROUNDING
         if wanted > beam + _ROUNDING / 2:
             beam = wanted
         elif keeps(watched.path, path):
@@ -156,35 +159,18 @@ def _least_max_active(
         with suppress(NoPathError):
             search.advance_checked(scores)
             found = search.finish()
+        search.release()
         if limit is None or keeps(found, path):
             return limit, found
         limit = 2 * limit if search.counts.frames_limited else None
 
 
 def _watch(graph: SearchGraph, scores: NDArray[np.float32], options: DecodeOptions) -> _Watched:
-    from wfst_asr.decoder._pruning import pruning_cutoff
-
-    search = BeamSearch(graph, options)
-    best, width, limited = [], [], []
+    search = BeamSearch(graph, options, keep_statistics=True)
     found: SearchPath | None = None
-    try:
-        for t in range(len(scores)):
-            cost, count = search._frontier.cost, search._count
-            low = cost[:count].min()
-            cutoff, _, cut = pruning_cutoff(
-                cost,
-                count,
-                low,
-                np.float32(options.beam),
-                options.max_active or 1 << 60,
-                options.min_active,
-                np.float32(options.beam_delta),
-            )
-            best.append(search._offset + float(low))
-            width.append(float(cutoff - low))
-            limited.append(bool(cut))
-            search.advance_checked(scores[t : t + 1])
+    with suppress(NoPathError):  # what was watched until then is told
+        search.advance_checked(scores)
         found = search.finish()
-    except NoPathError:
-        pass  # what was watched until then is told
-    return _Watched(found, np.array(best), np.array(width), np.array(limited, dtype=bool))
+    statistics = search.frame_statistics
+    search.release()
+    return _Watched(found, statistics)

@@ -242,12 +242,12 @@ class OnlineDecoder:
             self.endpoint,
             num_frames=self._search.frames,
             trailing_silence_frames=self._path.trailing(self._silence),
-            relative_cost=self._path.relative_cost,
+            relative_cost=self._search.relative_cost,
             frame_shift_s=self.graph.frame_shift_s,
         )
 
     def _end(self, decision: Endpoint | None) -> Utterance:
-        result = result_of_path(self.graph, self._path.finish(), None, self._search)
+        result = result_of_path(self.graph, self._search.finish(), None, self._search)
         confidences: tuple[float, ...] | None = None
         lattice: CompactLattice | None = None
         if self._confidence or self._lattices:
@@ -277,6 +277,7 @@ class OnlineDecoder:
             end_frame=end,
             frame_shift_s=shift,
         )
+        self._search.release()
         self._number += 1
         self._first_frame = end
         self._begin()
