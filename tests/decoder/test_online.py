@@ -13,7 +13,6 @@ from tests.decoder.graphs import COLUMNS, Case, cases
 from wfst_asr.decoder.beam import BeamSearch, NoPathError
 from wfst_asr.decoder.decode import decode
 from wfst_asr.decoder.endpoint import EndpointOptions, EndpointRule, find_endpoint, silence_labels
-from wfst_asr.decoder.growing_path import GrowingPath
 from wfst_asr.decoder.lattice_beam import decode_lattice
 from wfst_asr.decoder.online import OnlineDecoder
 from wfst_asr.decoder.options import DecodeOptions
@@ -130,7 +129,7 @@ def test_what_is_settled_is_on_the_path_of_every_living_token(case: Case, lattic
     graph = graph_of(case)
     options = DecodeOptions(beam=8.0)
     plain, cut = BeamSearch(graph, options), BeamSearch(graph, options, keep_lattice=lattice)
-    path = GrowingPath(cut)
+    settled = np.empty(0, np.int64)
     for frame in range(len(case.scores)):
         try:
             plain.advance(case.matrix[frame : frame + 1])
@@ -138,11 +137,10 @@ def test_what_is_settled_is_on_the_path_of_every_living_token(case: Case, lattic
             return
         cut.advance(case.matrix[frame : frame + 1])
         whole = plain.finish()
-        np.testing.assert_array_equal(path.finish().arcs, whole.arcs)
-        path.settle()
-        np.testing.assert_array_equal(path.finish().arcs, whole.arcs)
-        assert path.finish().cost == whole.cost
-        settled = np.concatenate([*path._places, np.empty(0, np.int64)])
+        np.testing.assert_array_equal(cut.finish().arcs, whole.arcs)
+        settled = np.concatenate([settled, cut.settle()])
+        np.testing.assert_array_equal(cut.finish().arcs, whole.arcs)
+        assert cut.finish().cost == whole.cost
         everyone = [living_path(plain, token) for token in range(plain._count)]
         shared = 0
         while all(len(p) > shared for p in everyone) and len({int(p[shared]) for p in everyone}) == 1:
