@@ -26,7 +26,7 @@ from wfst_asr.lattice.best_path import best_path
 @pytest.fixture
 def tiny_buffers(monkeypatch):
     monkeypatch.setattr(beam, "_FIRST_CAPACITY", 1)
-    monkeypatch.setattr(beam, "_TRACE", 1)
+    monkeypatch.setattr(beam, "_TRACE", 2)
 
 
 def lattice_cost(lattice):
