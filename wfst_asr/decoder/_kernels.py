@@ -47,31 +47,28 @@ _LEAST_TABLE_BITS = 12
 _ROUNDING = np.float32(1e-6)  # of costs, at most
 
 
-@njit(cache=True, nogil=True)
 def begin_search(
     words: Any, costs: Any, start: Any, shift: Any, beam: Any, frontier: Any, trace: Any, table: Any, candidates: Any,
     links: Any,
 ) -> Any:  # fmt: skip
     """Return the frontier of the start state and what epsilon arcs reach, its size, trace, table, candidates, links.
 
-    The last is the number of arcs followed.  The buffers may have been another search's.
+    The last is the number of arcs followed.  The buffers may have been another search's.  No kernel itself, since it
+    calls the large one for each frame's tokens, which would be compiled into it a second time.
     """
-    for i in range(len(table)):
-        table[i] = np.uint64(0)
-    for code in range(len(frontier.head)):
-        frontier.head[code] = -1
+    table[:] = 0
+    frontier.head[:] = -1
     candidates.target[0] = start
-    candidates.cost[0] = np.float32(0.0)
+    candidates.cost[0] = 0.0
     candidates.source[0] = 0
     candidates.arc[0] = NO_ARC
     trace.previous[0] = 0
-    # numbers with a type, since numba compiles a function anew for each literal that it is called with
-    base: Any = np.int64(1)
-    begun = begin_frame(links, len(trace.arc), base)
+    begun = begin_frame(links, len(trace.arc), 1) if links is not None else None
     frontier, count, _, trace, table, candidates, arcs, begun = _complete(
-        words, costs, frontier, base, beam, trace, table, candidates, base, shift, begun
+        words, costs, frontier, 1, beam, trace, table, candidates, 1, shift, begun
     )
-    end_frame(begun, frontier.target, frontier.cost, base, count)
+    if links is not None:
+        end_frame(begun, frontier.target, frontier.cost, 1, count)
     return frontier, count, trace, table, candidates, begun, arcs
 
 
