@@ -27,6 +27,7 @@ prefetch: Any = _prefetch
 # whole numbers without sign, since numba adds a check for a negative one to each access by a number with a sign
 _AHEAD = np.uint64(8)  # tokens between a prefetch and its use
 _ONE, _TWO, _THREE, _FOUR = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+_ENTRIES_AHEAD = 12  # candidates between a prefetch of a table entry and its use
 _NONE = np.int64(0x7FFFFFFFFFFFFFFF)
 _LOW = np.int64(0xFFFFFFFF)
 _HALF = np.int64(32)
@@ -179,7 +180,10 @@ def enter(
     hash_mask = np.uint64((1 << bits) - 1)
     first = np.int64(base)
     count, waits, losers = np.int64(made), np.uint64(num_waiting), np.uint64(num_losers)
+    last = np.int64(end - 1)
     for j in range(begin, end):
+        ahead = np.uint64(target[np.uint64(min(j + _ENTRIES_AHEAD, last))] & address_mask)
+        prefetch(table, np.uint64(np.uint32(ahead * np.uint64(2654435769))) >> hash_shift)
         to = target[j]
         address = np.int64(to & address_mask)
         place = np.uint64(np.uint32(np.uint64(address) * np.uint64(2654435769))) >> hash_shift
