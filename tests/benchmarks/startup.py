@@ -51,7 +51,7 @@ class CompileTimes:
         self._open: list[list[Any]] = []
         times = self
 
-        class Listener(event.Listener):  # type: ignore[misc]
+        class Listener(event.Listener):
             def on_start(self, event: Any) -> None:
                 times._open.append([str(event.data["dispatcher"].py_func.__name__), time.process_time(), 0.0])
 
@@ -62,7 +62,7 @@ class CompileTimes:
                 if times._open:
                     times._open[-1][2] += whole
 
-        event.register("numba:compile", Listener())
+        event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
 
 
 def cache_misses() -> dict[str, int]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wfst_asr.cli.main import main
+from wfst_asr.decoder import beam
 from wfst_asr.decoder.batch import decode_utterances
 from wfst_asr.decoder.search_graph import load_graph
 from wfst_asr.errors import WfstAsrError
@@ -82,6 +83,28 @@ def test_bad_scores_end_with_one_sentence_and_leave_nothing(graph_dir, tmp_path,
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_search_that_needs_too_much_memory_ends_with_one_sentence(graph_dir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(beam, "_TOKEN_BYTES", 1e12)
+    scores = write_scores(tmp_path / "scores.ark", u=[YES, NO])
+    assert run("decode", graph_dir, "--scores", scores, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "utterance 'u': the search needs more than 4096 MB at frame 0, where it has 1 tokens; lower beam" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("always::wfst_asr.errors.WfstAsrWarning")
+def test_a_beam_that_max_active_cuts_is_told_once(tmp_path, capsys):
+    arcs = [(s, t, 1 + (s + t) % 2, 0, 0.01 * s) for s in range(30) for t in range(30)]
+    write_const_fst(arc_table(30, arcs, finals={0: 0.0}), tmp_path / "HCLG.fst")
+    (tmp_path / "words.txt").write_text("<eps> 0\n")
+    write_manifest(tmp_path, Manifest(label_kind="pdf-id+1", num_columns=2, column_names="senone"))
+    scores = write_scores(tmp_path / "scores.ark", a=[YES, NO] * 60, b=[YES, NO] * 60)
+    assert run("decode", tmp_path, "--scores", scores, "--max-active", 5, tmp_path / "out") == 0
+    told = capsys.readouterr().err
+    assert told.count("max_active 5 cut the beam 13 in ") == 1
 
 
 def test_scores_of_another_model(graph_dir, tmp_path, capsys):

@@ -64,11 +64,6 @@ class DecodeSummary:
             _note(f"{_some(self._untold)} left out ({self.first_reason})")
         if self.partial:
             _note(f"{_some(self.partial)} ended in no final state: the words are of the best path so far")
-        if 2 * self.limited_frames > self.frames:
-            _note(
-                f"max_active cut the beam in {self.limited_frames} of {self.frames} frames; "
-                "a smaller --beam gives the same words in the same time, a larger --max-active a wider search"
-            )
 
     def record(self) -> dict[str, Any]:
         """Return the summary as a record for JSON."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wfst_asr.decoder.acoustic_scores import check_scores
 from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.search_counts import FrameStatistics, SearchCounts
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 
@@ -35,47 +36,6 @@ class SearchMemoryError(WfstAsrError):
 
 class NoPathError(WfstAsrError):
     """No path of the graph goes through the frames, for the scores given."""
-
-
-@dataclass(frozen=True)
-class SearchCounts:
-    """What a search did, summed over its frames.
-
-    Attributes:
-        frames: frames searched.
-        tokens: tokens that stood at the beginnings of the frames.
-        emitting_arcs: emitting arcs followed.
-        epsilon_arcs: epsilon arcs followed.
-        frames_limited: frames in which max_active was tighter than the beam.
-        most_tokens: the largest number of tokens of a frame.
-    """
-
-    frames: int
-    tokens: int
-    emitting_arcs: int
-    epsilon_arcs: int
-    frames_limited: int
-    most_tokens: int
-
-
-@dataclass(frozen=True)
-class FrameStatistics:
-    """What a search did in each frame, and in the one that no path went through, if there was one.
-
-    Attributes:
-        tokens: (T,) int64 tokens at the begin of the frame.
-        arcs: (T,) int64 arcs followed.
-        best_cost: (T,) float64 total cost of the best token at the begin of the frame.
-        beam: (T,) float64 tokens costing up to this much more than the best one were followed: the beam, or what
-            max_active or min_active made of it.
-        limited: (T,) bool whether max_active was tighter than the beam.
-    """
-
-    tokens: NDArray[np.int64]
-    arcs: NDArray[np.int64]
-    best_cost: NDArray[np.float64]
-    beam: NDArray[np.float64]
-    limited: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -322,6 +282,10 @@ class BeamSearch:
         if sum(other.num_bytes for other in free) + room.num_bytes <= _MOST_ROOM:
             free.append(room)
         del self._frontier, self._spare, self._candidates, self._trace, self._table, self._links
+
+    def tell_limits(self, *, stacklevel: int = 3) -> None:
+        """Count the search's frames for the graph's warning that max_active cuts the beam; when it is done."""
+        self.graph.limited_frames.add(self._frames, self.counts.frames_limited, self.options, stacklevel=stacklevel + 1)
 
     def kept(self) -> "KeptTokens":
         """Return what a search with `keep_lattice` keeps."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.decoder.acoustic_scores import check_scores
-from wfst_asr.decoder.beam import BeamSearch, SearchCounts, SearchPath
+from wfst_asr.decoder.beam import BeamSearch, SearchPath
 from wfst_asr.decoder.options import DecodeOptions
+from wfst_asr.decoder.search_counts import SearchCounts
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.decoder.word_times import WordTime, word_times
 from wfst_asr.errors import WfstAsrError
@@ -88,6 +89,7 @@ def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None
     search = BeamSearch(graph, options)
     search.advance_checked(checked)
     result = result_of_path(graph, search.finish(), checked, search)
+    search.tell_limits()
     search.release()
     return result
 
@@ -106,6 +108,7 @@ def decode_blocks(graph: SearchGraph, blocks: Iterable[Any], options: DecodeOpti
     if search.frames == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
     result = result_of_path(graph, search.finish(), None, search)
+    search.tell_limits()
     search.release()
     return result
 

@@ -68,6 +68,7 @@ def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | Non
     search.advance_checked(checked)
     best = result_of_path(graph, search.finish(), checked, search)
     raw = raw_lattice(search, checked)
+    search.tell_limits()
     search.release()
     return DecodedLattice(best, prune(raw, search.options.lattice_beam))
 

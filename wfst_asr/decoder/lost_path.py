@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.decoder.beam import BeamSearch, FrameStatistics, NoPathError, SearchPath
+from wfst_asr.decoder.beam import BeamSearch, NoPathError, SearchPath
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.path_costs import PathCosts
+from wfst_asr.decoder.search_counts import FrameStatistics
 from wfst_asr.decoder.search_graph import SearchGraph
 
 _ROUNDING = 1e-3  # costs of tokens are float32, beside the best token's

@@ -277,6 +277,7 @@ class OnlineDecoder:
             end_frame=end,
             frame_shift_s=shift,
         )
+        self._search.tell_limits(stacklevel=4)
         self._search.release()
         self._number += 1
         self._first_frame = end

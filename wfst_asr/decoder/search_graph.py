@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wfst_asr.decoder.layout import EMITTING_WORDS, EPSILON_WORDS, HEADER_WORDS, SearchLayout, lay_out
+from wfst_asr.decoder.limited_frames import LimitedFrames
 from wfst_asr.decoder.prepared_file import PreparedGraph, fingerprint, read_prepared, write_prepared
 from wfst_asr.decoder.symbols import Pronunciations, read_pronunciations, read_symbols
 from wfst_asr.errors import WfstAsrError
@@ -37,6 +38,7 @@ class SearchGraph:
         input_labels: (L,) records (column, phone, hmm_state, self_loop), None where they are not known.
         name: where the graph came from, for messages.
         word_source: the words by id, or the symbol table that holds them, or None.
+        limited_frames: in how many frames of its searches max_active cut the beam.
         free_room: buffers of searches that are done, without lattices and with; the next ones take them over.
     """
 
@@ -49,6 +51,7 @@ class SearchGraph:
     input_labels: NDArray[np.void] | None = None
     name: str = "graph"
     word_source: Path | tuple[str, ...] | None = field(default=None, repr=False)
+    limited_frames: LimitedFrames = field(default_factory=LimitedFrames, init=False, repr=False, compare=False)
     free_room: tuple[list[Any], list[Any]] = field(
         default_factory=lambda: ([], []), init=False, repr=False, compare=False
     )
