@@ -94,8 +94,11 @@ class Peer:
         seconds = time.process_time() - began
         if not found:
             return seconds, (), float("inf")
-        _, _, words, weight = kaldifst.get_linear_symbol_sequence(path)
-        return seconds, tuple(words), weight.value1 + weight.value2
+        _, labels, words, weight = kaldifst.get_linear_symbol_sequence(path)
+        columns = np.array([label - 1 for label in labels if label > 0])
+        # its own path's scores in double precision, which its sum of a thousand float32 numbers is not
+        acoustic = -float(scaled[np.arange(len(columns)), columns].sum(dtype=np.float64))
+        return seconds, tuple(words), weight.value1 + acoustic
 
 
 def our_best_path(graph: Any, scores: np.ndarray, options: Any) -> tuple[float, Any]:

@@ -180,7 +180,7 @@ def enter(
     hash_mask = np.uint64((1 << bits) - 1)
     first = np.int64(base)
     count, waits, losers = np.int64(made), np.uint64(num_waiting), np.uint64(num_losers)
-    last = np.int64(end - 1)
+    last: Any = np.int64(end - 1)
     for j in range(begin, end):
         ahead = np.uint64(target[np.uint64(min(j + _ENTRIES_AHEAD, last))] & address_mask)
         prefetch(table, np.uint64(np.uint32(ahead * np.uint64(2654435769))) >> hash_shift)

@@ -148,30 +148,38 @@ def _forward_order(links: Any, trace: Any, costs: Any, end: int, beam: Any) -> t
 
 
 @njit(cache=True, nogil=True)
-def places_of_arcs(
-    group: Any, group_first: Any, begin: Any, state: Any, first_arc: Any, address: Any, words: Any, fst_first: Any,
-    fst_count: Any, ilabel: Any, nextstate: Any,
+def labels_of_arcs(
+    group: Any, group_first: Any, begin: Any, state: Any, first_arc: Any, address: Any, words: Any, fst_states: Any,
+    fst_arcs: Any,
 ) -> Any:  # fmt: skip
-    """Return the place in the const FST of each arc of a lattice.
+    """Return the input label, output label and cost of each arc of a lattice, from the const FST.
 
     group[group_first[u] : group_first[u + 1]] are the lattice states that stand in state `state[u]` of the graph, whose
-    block begins at `begin[u]`; each of these states' arcs are looked through once.
+    block begins at `begin[u]`; each of these states' arcs are looked through once.  `fst_states` and `fst_arcs` are the
+    FST's states (five words each) and arcs (four words each) as int32.
     """
-    found = np.empty(len(address), np.int64)
+    ilabel, olabel = np.empty(len(address), np.int32), np.empty(len(address), np.int32)
+    cost = np.empty(len(address), np.float32)
+    cost_bits = cost.view(np.int32)
     emitting_place, epsilon_place = np.empty(64, np.int64), np.empty(64, np.int64)
+    last = len(state) - 1
     for u in range(len(state)):
+        prefetch(fst_states, 5 * np.int64(state[min(u + 4 * _AHEAD, last)]))
+        prefetch(words, np.int64(begin[min(u + 4 * _AHEAD, last)]))
+        prefetch(fst_arcs, 4 * np.int64(fst_states[5 * np.int64(state[min(u + 2 * _AHEAD, last)]) + 1]))
         block = np.int64(begin[u])
         emitting, epsilons = np.int64(words[block + 2]), np.int64(words[block + 3])
         if max(emitting, epsilons) > len(emitting_place):
             emitting_place = np.empty(2 * max(emitting, epsilons), np.int64)
             epsilon_place = np.empty(2 * max(emitting, epsilons), np.int64)
         loop, m, e = -1, 0, 0
-        s = state[u]
-        for a in range(fst_first[s], fst_first[s] + fst_count[s]):
-            if ilabel[a] == 0:
+        s = np.int64(state[u])
+        begin_arc = np.int64(np.uint32(fst_states[5 * s + 1]))
+        for a in range(begin_arc, begin_arc + np.int64(np.uint32(fst_states[5 * s + 2]))):
+            if fst_arcs[4 * a] == 0:
                 epsilon_place[e] = a
                 e += 1
-            elif nextstate[a] == s and loop < 0:
+            elif fst_arcs[4 * a + 3] == s and loop < 0:
                 loop = a
             else:
                 emitting_place[m] = a
@@ -180,9 +188,11 @@ def places_of_arcs(
             for arc in range(first_arc[group[g]], first_arc[group[g] + 1]):
                 offset = np.int64(address[arc]) - block - 4
                 if offset < 0:
-                    found[arc] = loop
+                    found = loop
                 elif offset < 3 * emitting:
-                    found[arc] = emitting_place[offset // 3]
+                    found = emitting_place[offset // 3]
                 else:
-                    found[arc] = epsilon_place[(offset - 3 * emitting) // 2]
-    return found
+                    found = epsilon_place[(offset - 3 * emitting) // 2]
+                ilabel[arc], olabel[arc] = fst_arcs[4 * found], fst_arcs[4 * found + 1]
+                cost_bits[arc] = fst_arcs[4 * found + 2]
+    return ilabel, olabel, cost

@@ -107,11 +107,9 @@ def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere
         kept.count,
         kept.links.beam[0],
     )
-    places = _places(graph, kept.links.tokens[token, 0], first_arc, address)
-    arcs = graph.arcs[places]
-    ilabel = np.ascontiguousarray(arcs["ilabel"])
+    ilabel, olabel, graph_cost = _labels(graph, kept.links.tokens[token, 0], first_arc, address)
     emitting = np.flatnonzero(ilabel)
-    acoustic = np.zeros(len(arcs), dtype=np.float32)
+    acoustic = np.zeros(len(ilabel), dtype=np.float32)
     consumed = np.repeat(frame, np.diff(first_arc))[emitting]
     acoustic[emitting] = -scores[consumed, graph.columns[ilabel[emitting]]]
     final_cost = np.full(len(token), np.inf, dtype=np.float32)
@@ -122,8 +120,8 @@ def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere
         first_arc=first_arc,
         nextstate=nextstate,
         ilabel=ilabel,
-        olabel=np.ascontiguousarray(arcs["olabel"]),
-        graph_cost=np.ascontiguousarray(arcs["cost"]),
+        olabel=olabel,
+        graph_cost=graph_cost,
         acoustic_cost=acoustic,
         final_cost=final_cost,
         acoustic_scale=search.acoustic_scale,
@@ -132,10 +130,10 @@ def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere
     )
 
 
-def _places(
+def _labels(
     graph: SearchGraph, target: NDArray[np.uint32], first_arc: NDArray[np.int64], address: NDArray[np.uint32]
-) -> NDArray[np.int64]:
-    """Return the place in the const FST of the arcs of lattice states that stand in graph states `target`."""
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Return input labels, output labels and costs of the arcs of lattice states standing in graph states `target`."""
     from wfst_asr.decoder import _lattice_kernels as kernels
 
     layout = graph.layout
@@ -144,7 +142,7 @@ def _places(
     ordered = address_of_state[order]
     group_first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
     begin = ordered[group_first[:-1]]
-    places: NDArray[np.int64] = kernels.places_of_arcs(
+    labels: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]] = kernels.labels_of_arcs(
         order,
         group_first,
         begin,
@@ -152,9 +150,7 @@ def _places(
         first_arc,
         address,
         layout.words,
-        graph.states["first_arc"],
-        graph.states["num_arcs"],
-        graph.arcs["ilabel"],
-        graph.arcs["nextstate"],
+        np.ascontiguousarray(graph.states).view(np.int32),
+        np.ascontiguousarray(graph.arcs).view(np.int32),
     )
-    return places
+    return labels
