@@ -38,14 +38,14 @@ def naive(case, **given_dials):
     return beam_search(0, case.sorted_arcs, case.finals, COLUMNS, case.scores, **given_dials)
 
 
-@settings(max_examples=500, deadline=None)
-@given(large_cases, dials, st.integers(0, 3))
-def test_without_min_active_the_search_is_kaldis_with_the_exact_cutoff(case, chosen, more):
+@settings(max_examples=800, deadline=None)
+@given(large_cases, dials, st.integers(0, 4))
+def test_the_search_is_kaldis_in_the_order_in_which_tokens_are_made(case, chosen, min_active):
     beam, max_active, beam_delta = chosen
-    given_dials = {"beam": beam, "max_active": max_active, "min_active": 0, "beam_delta": beam_delta}
-    expected = naive(
-        case, exact_cutoff=lambda candidates: True, order=lambda tokens: tokens[more:] + tokens[:more], **given_dials
-    )
+    case = replace(case, arcs=[arc for arc in case.arcs if arc[2]])  # those of epsilon arcs are made in another order
+    given_dials = {"beam": beam, "max_active": max_active, "beam_delta": beam_delta}
+    given_dials["min_active"] = least = min_active if max_active is None else min(min_active, max_active)
+    expected = naive(case, near=lambda chosen: 0.75 if chosen > 2 * least else 0.0, **given_dials)
     if expected is None:
         with pytest.raises(NoPathError):
             ours(case, **given_dials)
@@ -68,24 +68,6 @@ def test_a_best_path_within_the_beam_is_found_by_both_in_any_order_of_kaldis_tok
     found = ours(case, beam=beam, min_active=min_active, max_active=None).finish()
     assert (kaldi.cost, kaldi.reached_final) == (everything.cost, everything.reached_final)
     assert (found.cost, found.reached_final) == (everything.cost, everything.reached_final)
-
-
-@settings(max_examples=500, deadline=None)
-@given(large_cases, dials, st.integers(1, 4))
-def test_with_min_active_the_search_is_kaldis_in_the_order_in_which_tokens_are_made(case, chosen, min_active):
-    beam, max_active, beam_delta = chosen
-    case = replace(case, arcs=[arc for arc in case.arcs if arc[2]])  # whose tokens have an order of their own
-    given_dials = {"beam": beam, "max_active": max_active, "beam_delta": beam_delta}
-    given_dials["min_active"] = min_active if max_active is None else min(min_active, max_active)
-    expected = naive(case, exact_cutoff=lambda candidates: candidates > 8 * given_dials["min_active"], **given_dials)
-    if expected is None:
-        with pytest.raises(NoPathError):
-            ours(case, **given_dials)
-        return
-    search = ours(case, **given_dials)
-    assert search.finish().cost == expected.cost
-    assert search.counts.tokens == sum(frame.tokens for frame in expected.frames)
-    assert search.counts.emitting_arcs == sum(frame.emitting for frame in expected.frames)
 
 
 def test_the_first_frame_is_held_to_the_beam_as_well():

@@ -2,8 +2,8 @@
 
 Imports nothing of the package.  Kaldi goes through the tokens of a frame in the order of its hash table and lowers the
 cutoff of the next frame as it goes, so that which tokens above the final cutoff live on depends on that order; `order`
-stands for it.  Where `exact_cutoff` of the number of candidates is true, the tokens of the next frame are held to the
-cutoff that the best of them implies, whatever the order.
+stands for it.  Before, it takes a cutoff from the arcs of one best token; `near`, of the number of tokens that are
+followed, takes it from all tokens that cost at most so much more than the best.
 """
 
 import math
@@ -45,7 +45,7 @@ def epsilon_step(tokens, leaving, cutoff):
 
 def beam_search(
     start, arcs, finals, columns, scores, *, beam, max_active=None, min_active=0, beam_delta=0.5,
-    exact_cutoff=lambda candidates: False, order=lambda tokens: tokens,
+    near=None, order=lambda tokens: tokens,
 ):  # fmt: skip
     """Search a graph given as (source, target, label, cost) arcs.
 
@@ -66,11 +66,15 @@ def beam_search(
         )
         best = min(costs)
         bests.append(best)
-        best_state = next(state for state, (cost, _) in tokens.items() if cost == best)
+        asked = [next(state for state, (cost, _) in tokens.items() if cost == best)]
+        if near is not None:
+            within = near(sum(cost <= cutoff for cost in costs))
+            asked = [state for state, (cost, _) in tokens.items() if cost <= min(best + within, cutoff)]
         next_cutoff = math.inf
-        for _, _, label, arc_cost in leaving.get(best_state, ()):
-            if label:
-                next_cutoff = min(next_cutoff, best + arc_cost - row[columns[label]] + next_beam)
+        for state in asked:
+            for _, _, label, arc_cost in leaving.get(state, ()):
+                if label:
+                    next_cutoff = min(next_cutoff, tokens[state][0] + arc_cost - row[columns[label]] + next_beam)
         candidates = []
         emitting = 0
         for state, (cost, path) in order(list(tokens.items())):
@@ -86,9 +90,8 @@ def beam_search(
                     next_cutoff = min(next_cutoff, new + next_beam)
         frames.append(Frame(len(tokens), emitting, limited))
         tokens = {}
-        exact = exact_cutoff(len(candidates))
         for target, new, path in candidates:
-            if (new < next_cutoff or not exact) and (target not in tokens or new < tokens[target][0]):
+            if target not in tokens or new < tokens[target][0]:
                 tokens[target] = new, path
         if not tokens:
             return None

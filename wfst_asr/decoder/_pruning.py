@@ -98,10 +98,10 @@ def pruning_cutoff(
 ) -> tuple[Any, Any, bool]:
     """Return the cost above which tokens are not expanded, the beam for the next frame, and if max_active decided.
 
-    Kaldi: `LatticeFasterDecoder::GetCutoff`.  One thing differs, on purpose: Kaldi lowers the next frame's cutoff while
-    it follows the arcs, so that some tokens above it live on, which ones depending on the order of its hash table, and
-    are counted by max_active.  Here they are dropped when the best token of the next frame is known, unless there are
-    so few (8 * min_active) that min_active may want them.  Paths within the beam are the same.
+    Kaldi: `LatticeFasterDecoder::GetCutoff`.  What Kaldi leaves to chance differs: the next frame's cutoff falls as the
+    arcs are followed, so that some tokens above it live on (and count for max_active), which ones depending on the
+    order of Kaldi's hash table, here on the order in which tokens were made.  It begins lower here, with the arcs of
+    all tokens near the best one, where Kaldi asks the best one alone.  Paths within the beam are kept by both.
     """
     beam_cutoff = best + beam
     infinite = np.float32(np.inf)
