@@ -16,6 +16,7 @@ from wfst_asr.cli.main import main
 from wfst_asr.decoder.decode import decode
 from wfst_asr.decoder.insertion_penalty import with_insertion_penalty
 from wfst_asr.decoder.search_graph import load_graph
+from wfst_asr.decoder.statistics_file import read_statistics
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.io.archives import matrix_writer, read_matrices
 from wfst_asr.io.ctm import read_ctm
@@ -238,6 +239,15 @@ def test_kaldis_model_and_graph_give_kaldis_words(
     same = [found[utterance] == tuple(words) for utterance, *words in wanted]
     assert len(same) == 20
     assert sum(same) >= 19
+
+
+def test_statistics_of_the_last_pass(world: Path, tmp_path: Path) -> None:
+    command = ("decode", world / "sat-graph", world / "data" / "test", tmp_path, "--model", world / "sat")
+    assert run(*command, "--statistics", "--passes", 2) == 0
+    rows = [line.split("\t") for line in (tmp_path / "costs").read_text().splitlines()[1:]]
+    told = read_statistics(tmp_path / "statistics.tsv")
+    assert {name: len(found.tokens) for name, found in told.items()} == {row[0]: int(row[4]) for row in rows}
+    assert all(found.tokens.min() >= 1 for found in told.values())
 
 
 def test_lattices_and_confidences_of_the_last_pass(world: Path, tmp_path: Path) -> None:

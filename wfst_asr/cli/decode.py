@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Calibrate confidences with what wfst-asr lattice calibrate made.",
 )
+@click.option("--statistics", is_flag=True, help="Write what the search did in each frame: statistics.tsv.")
 @click.option("--num-jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Threads.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def decode(
@@ -85,6 +86,7 @@ def decode(
     mbr: bool,
     confidence: bool,
     calibration: Path | None,
+    statistics: bool,
     num_jobs: int,
     as_json: bool,
 ) -> None:
@@ -97,8 +99,8 @@ def decode(
     MODEL_DIR is a model of wfst-asr train or of Kaldi, or PocketSphinx's.  Writes into OUT_DIR: text (words by
     utterance, but for those that are only silence or noise), ctm (words with their times), costs (graph cost, acoustic
     cost, their scaled total, frames, and whether a final state was reached, by utterance) and, where it adapts to
-    speakers, fmllr.ark (their transforms).  Lattices, n-best lists and confidences are of the last pass; costs are
-    those of the best path.
+    speakers, fmllr.ark (their transforms).  Lattices, n-best lists, confidences and statistics are of the last pass;
+    costs are those of the best path.
     """
     if len(paths) != (count := 1 if scores else 2):
         names = "OUT_DIR" if scores else "DATA_DIR OUT_DIR"
@@ -140,6 +142,7 @@ def decode(
         DecodeSummary(loaded.frame_shift_s),
         n_best=nbest is not None,
         archive=lattices or raw_lattices,
+        statistics=statistics,
     )
     if trained and model is not None:
         asked = 1 if no_adapt else passes
@@ -210,7 +213,7 @@ def _decode_trained(
     adaptation = AdaptationOptions(passes=passes - 1) if passes else AdaptationOptions()
     silent = words_of_silence(Path(graph.name) / "align_lexicon.txt", decoder.model.silence)
     wanted = _without_silence(wanted, graph, silent)
-    options = EvaluationOptions(SetOptions(search, wanted=wanted), adaptation)
+    options = EvaluationOptions(SetOptions(search, wanted=wanted, keep_statistics=output.statistics), adaptation)
     summary = output.summary
     summary.passes = decoder.passes(options)
     output.places = places_of(decoder.data)
@@ -260,7 +263,9 @@ def _decode_scored(
     output.silent = silent = silent_words(graph)
     wanted = _without_silence(wanted, graph, silent)
     decoded = track(
-        decode_utterances(graph, source.utterances, options, wanted=wanted, num_jobs=num_jobs),
+        decode_utterances(
+            graph, source.utterances, options, wanted=wanted, keep_statistics=output.statistics, num_jobs=num_jobs
+        ),
         description="decoding",
         total=source.count,
         disable=quiet,

@@ -1,4 +1,4 @@
-"""What `wfst-asr decode` writes: words, times, costs, n-best lists and lattices."""
+"""What `wfst-asr decode` writes: words, times, costs, n-best lists, lattices, statistics of the search."""
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -14,9 +14,10 @@ from wfst_asr.errors import WfstAsrError
 if TYPE_CHECKING:
     from wfst_asr.decoder.batch import Decoded
     from wfst_asr.decoder.lattice_words import LatticeResult
+    from wfst_asr.decoder.search_counts import FrameStatistics
     from wfst_asr.decoder.word_times import WordTime
 
-ARCHIVE, LIST, NBEST = "lat.ark", "lat.scp", "nbest.jsonl"
+ARCHIVE, LIST, NBEST, STATISTICS = "lat.ark", "lat.scp", "nbest.jsonl", "statistics.tsv"
 
 
 @dataclass
@@ -29,7 +30,9 @@ class DecodeOutput:
     silent: Collection[str] = frozenset()  # words that `text` is without
     n_best: bool = False
     archive: bool = False
+    statistics: bool = False
     _rows: list[tuple[str, str, str, list[Any], list[str]]] = field(default_factory=list)
+    _searched: "dict[str, FrameStatistics]" = field(default_factory=dict)
     _write_lattice: Callable[[str, Any], None] | None = None
 
     def add(self, one: "Decoded") -> None:
@@ -45,6 +48,8 @@ class DecodeOutput:
             f"{len(result.alignment)}\t{int(result.reached_final)}\n"
         )
         times = self._times(one.utterance, told.word_times, told.confidences)
+        if result.statistics is not None:
+            self._searched[one.utterance] = result.statistics
         lines = [json.dumps(record, ensure_ascii=False) for record in self._n_best(one.utterance, more)]
         self._rows.append((one.utterance, f"{one.utterance} {' '.join(words)}".rstrip() + "\n", costs, times, lines))
 
@@ -106,6 +111,7 @@ class DecodeOutput:
     def write(self, order: Iterable[str] | None = None) -> None:
         """Write the files, utterances as they came or in the order given; those of an earlier run are removed."""
         from wfst_asr.atomic_files import written_aside
+        from wfst_asr.decoder.statistics_file import write_statistics
         from wfst_asr.io.ctm import write_ctm
 
         self.check()
@@ -121,6 +127,9 @@ class DecodeOutput:
         if self.n_best:
             with written_aside(self.folder / NBEST) as aside:
                 aside.write_text("".join(f"{line}\n" for row in rows for line in row[4]), encoding="utf-8")
+        if self.statistics:
+            write_statistics(((row[0], self._searched[row[0]]) for row in rows), self.folder / STATISTICS)
         unwritten = [NBEST] * (not self.n_best) + [ARCHIVE, LIST] * (not self.archive)
+        unwritten += [STATISTICS] * (not self.statistics)
         for name in unwritten:
             (self.folder / name).unlink(missing_ok=True)

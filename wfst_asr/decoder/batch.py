@@ -47,6 +47,7 @@ def decode_utterances(
     options: DecodeOptions | None = None,
     *,
     wanted: LatticeOptions | None = None,
+    keep_statistics: bool = False,
     num_jobs: int = 1,
 ) -> Iterator[Decoded]:
     """Decode utterances one after another or over threads.
@@ -57,6 +58,7 @@ def decode_utterances(
             most twice as many score matrices as threads are in memory.
         options: dials of the search.
         wanted: what is asked for of lattices; None decodes without them.
+        keep_statistics: as for `decode`.
         num_jobs: threads.
 
     Raises:
@@ -65,7 +67,7 @@ def decode_utterances(
     """
 
     def decode_one(item: tuple[str, Callable[[], Any]]) -> Decoded:
-        return _decode_one(graph, item[0], item[1], options, wanted)
+        return _decode_one(graph, item[0], item[1], options, wanted, keep_statistics=keep_statistics)
 
     yield from over_threads(decode_one, utterances, num_jobs=num_jobs)
 
@@ -185,14 +187,16 @@ def _decode_one(
     scores: Callable[[], Any],
     options: DecodeOptions | None,
     wanted: LatticeOptions | None = None,
+    *,
+    keep_statistics: bool = False,
 ) -> Decoded:
     try:
         matrix = scores()
         if len(matrix) == 0:
             return Decoded(utterance, None, "no frames")
         if wanted is None:
-            return Decoded(utterance, decode(graph, matrix, options))
-        found = decode_words(graph, matrix, options, wanted=wanted)
+            return Decoded(utterance, decode(graph, matrix, options, keep_statistics=keep_statistics))
+        found = decode_words(graph, matrix, options, wanted=wanted, keep_statistics=keep_statistics)
         return Decoded(utterance, found.best, from_lattice=found)
     except NoPathError as error:
         return Decoded(utterance, None, str(error))

@@ -123,7 +123,7 @@ class BeamSearch:
         self._offset = 0.0
         self._frames = 0
         self._tally = np.zeros(5, np.int64)
-        self._tally[2] = epsilon_arcs
+        self._tally[2] = self._first_arcs = epsilon_arcs
         self._settled: list[NDArray[np.int64]] = []
         self._num_settled = 0
         self._failure: WfstAsrError | None = None
@@ -140,6 +140,11 @@ class BeamSearch:
         return SearchCounts(self._frames, *(int(n) for n in self._tally))
 
     @property
+    def keeps_statistics(self) -> bool:
+        """Whether there are `frame_statistics`."""
+        return self._statistics is not None
+
+    @property
     def frame_statistics(self) -> FrameStatistics:
         """What the search did in each frame so far.
 
@@ -150,6 +155,7 @@ class BeamSearch:
             raise WfstAsrError("the search keeps no statistics of frames; begin it with keep_statistics=True")
         rows = np.concatenate([np.empty((0, 5)), *self._statistics])
         tokens, arcs = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
+        arcs[:1] += self._first_arcs
         return FrameStatistics(tokens, arcs, rows[:, 2].copy(), rows[:, 3].copy(), rows[:, 4] > 0)
 
     def advance(self, scores: Any) -> None:

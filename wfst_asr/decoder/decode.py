@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wfst_asr.decoder.acoustic_scores import check_scores
 from wfst_asr.decoder.beam import BeamSearch, SearchPath
 from wfst_asr.decoder.options import DecodeOptions
-from wfst_asr.decoder.search_counts import SearchCounts
+from wfst_asr.decoder.search_counts import FrameStatistics, SearchCounts
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.decoder.word_times import WordTime, word_times
 from wfst_asr.errors import WfstAsrError
@@ -36,6 +36,7 @@ class DecodeResult:
         counts: what the search did.
         confidences: of each word, the posterior that `lattice.confidence.word_confidences` defines; None after `decode`
             and `decode_lattice`, which do not ask for them: `decoder.lattice_words.decode_words` fills them.
+        statistics: what the search did in each frame; None where `keep_statistics` did not ask for it.
     """
 
     words: tuple[str, ...]
@@ -50,6 +51,7 @@ class DecodeResult:
     frame_costs: NDArray[np.float32]
     counts: SearchCounts
     confidences: tuple[float, ...] | None = None
+    statistics: FrameStatistics | None = None
 
     @property
     def text(self) -> str:
@@ -62,13 +64,16 @@ class DecodeResult:
         return self.graph_cost + self.acoustic_scale * self.acoustic_cost
 
 
-def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None) -> DecodeResult:
+def decode(
+    graph: SearchGraph, scores: Any, options: DecodeOptions | None = None, *, keep_statistics: bool = False
+) -> DecodeResult:
     """Find the best path of a graph for acoustic scores, and the words on it.
 
     Args:
         graph: from `load_graph`.
         scores: (T, P) natural-log likelihoods, higher is better, any float array; -infinity for impossible.
         options: dials of the search.
+        keep_statistics: have the result tell what the search did in each frame.
 
     Raises:
         WfstAsrError: scores that are empty, not numbers, NaN or +infinity, or of another width than the graph's.
@@ -81,12 +86,14 @@ def decode(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None
     >>> result = decode(graph, [[-1.0, -9.0], [-9.0, -1.0]])
     >>> result.text, result.graph_cost, result.acoustic_cost
     ('yes no', 1.5, 2.0)
+    >>> decode(graph, [[-1.0, -9.0], [-9.0, -1.0]], keep_statistics=True).statistics.best_cost.tolist()
+    [0.0, 1.5]
     """
     names = graph.manifest.column_names if graph.manifest else ""
     checked = check_scores(scores, graph.num_columns, column_names=names)
     if len(checked) == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
-    search = BeamSearch(graph, options)
+    search = BeamSearch(graph, options, keep_statistics=keep_statistics)
     search.advance_checked(checked)
     result = result_of_path(graph, search.finish(), checked, search)
     search.tell_limits()
@@ -145,4 +152,5 @@ def result_of_path(
         reached_final=path.reached_final,
         frame_costs=frame_costs,
         counts=search.counts,
+        statistics=search.frame_statistics if search.keeps_statistics else None,
     )

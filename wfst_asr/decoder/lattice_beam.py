@@ -40,13 +40,16 @@ class DecodedLattice:
         return determinize(self.lattice)
 
 
-def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | None = None) -> DecodedLattice:
+def decode_lattice(
+    graph: SearchGraph, scores: Any, options: DecodeOptions | None = None, *, keep_statistics: bool = False
+) -> DecodedLattice:
     """Find the best path of a graph for acoustic scores, and all paths within the lattice beam of it.
 
     Args:
         graph: from `load_graph`.
         scores: (T, P) as for `decode`.
         options: dials of the search, `lattice_beam` among them.
+        keep_statistics: as for `decode`.
 
     Raises:
         WfstAsrError: as `decode`.
@@ -64,7 +67,7 @@ def decode_lattice(graph: SearchGraph, scores: Any, options: DecodeOptions | Non
     checked = check_scores(scores, graph.num_columns, column_names=names)
     if len(checked) == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
-    search = BeamSearch(graph, options, keep_lattice=True)
+    search = BeamSearch(graph, options, keep_lattice=True, keep_statistics=keep_statistics)
     search.advance_checked(checked)
     best = result_of_path(graph, search.finish(), checked, search)
     raw = raw_lattice(search, checked)

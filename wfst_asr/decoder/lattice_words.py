@@ -123,7 +123,12 @@ class LatticeResult:
 
 
 def decode_words(
-    graph: SearchGraph, scores: Any, options: DecodeOptions | None = None, *, wanted: LatticeOptions | None = None
+    graph: SearchGraph,
+    scores: Any,
+    options: DecodeOptions | None = None,
+    *,
+    wanted: LatticeOptions | None = None,
+    keep_statistics: bool = False,
 ) -> LatticeResult:
     """Decode, and take from the lattice what is wanted.
 
@@ -132,6 +137,7 @@ def decode_words(
         scores: (T, P) as for `decode`.
         options: dials of the search; `lattice_beam` bounds the paths that confidences and all else are of.
         wanted: see LatticeOptions; by default confidences alone.
+        keep_statistics: as for `decode`.
 
     Raises:
         WfstAsrError: as `decode`, and as `confusion_network`, for example a lattice of so long a recording that it is
@@ -149,7 +155,8 @@ def decode_words(
     [(('yes', 'no'), 3.5), (('no', 'no'), 4.5)]
     """
     wanted = wanted or LatticeOptions()
-    found = decode_lattice(graph, scores, wanted.search(options or DecodeOptions()))
+    search = wanted.search(options or DecodeOptions())
+    found = decode_lattice(graph, scores, search, keep_statistics=keep_statistics)
     return words_of_lattice(graph, found, wanted=wanted)
 
 

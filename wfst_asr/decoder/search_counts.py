@@ -33,7 +33,7 @@ class FrameStatistics:
 
     Attributes:
         tokens: (T,) int64 tokens at the begin of the frame.
-        arcs: (T,) int64 arcs followed.
+        arcs: (T,) int64 arcs followed, in the first frame with the epsilon arcs before it.
         best_cost: (T,) float64 total cost of the best token at the begin of the frame.
         beam: (T,) float64 tokens costing up to this much more than the best one were followed: the beam, or what
             max_active or min_active made of it.

@@ -39,6 +39,7 @@ class SetOptions:
         only_best: ask for no words at weights and penalties; the search keeps a lattice only for posteriors and for
             what `wanted` names then.
         wanted: what else is asked for of lattices, such as confidences.
+        keep_statistics: have `best` tell what the search did in each frame.
 
     Raises:
         WfstAsrError: no weight or no penalty, or a weight that is not above 0.
@@ -51,6 +52,7 @@ class SetOptions:
     min_posterior: float = 0.0
     only_best: bool = False
     wanted: LatticeOptions | None = None
+    keep_statistics: bool = False
 
     def __post_init__(self) -> None:
         if not self.lm_weights or not self.insertion_penalties:
@@ -139,10 +141,10 @@ def _decode_one(
         if len(scores) == 0:
             return DecodedUtterance(utterance, None, reason="no frames")
         if options.only_best and options.posterior_scale is None and options.wanted is None:
-            best = decode(graph, scores, options.search)
+            best = decode(graph, scores, options.search, keep_statistics=options.keep_statistics)
             return DecodedUtterance(utterance, best, frames=len(scores), cpu_seconds=time.thread_time() - began)
         search = options.search if options.wanted is None else options.wanted.search(options.search)
-        found = decode_lattice(graph, scores, search)
+        found = decode_lattice(graph, scores, search, keep_statistics=options.keep_statistics)
         told = None if options.wanted is None else words_of_lattice(graph, found, wanted=options.wanted)
     except NoPathError as error:
         return DecodedUtterance(utterance, None, reason=str(error), cpu_seconds=time.thread_time() - began)

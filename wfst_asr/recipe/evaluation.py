@@ -173,7 +173,7 @@ def decode_passes(
         corpus: cepstra by utterance and speaker.
         model: of the corpus' features.
         graph: compiled with the model.
-        options: search and adaptation; `decoding.wanted` is of the last pass.
+        options: search and adaptation; `decoding.wanted` and `decoding.keep_statistics` are of the last pass.
         num_jobs: threads.
         step: called with each utterance of each pass.
         take: called with each utterance of the last pass as it comes; only it sees lattices, which are not kept.
@@ -189,7 +189,9 @@ def decode_passes(
         chosen = options.decoding
         if not last:
             scale = chosen.search.acoustic_scale or 1.0 / 12.0
-            chosen = replace(chosen, posterior_scale=scale, min_posterior=_NEGLIGIBLE, wanted=None)
+            chosen = replace(
+                chosen, posterior_scale=scale, min_posterior=_NEGLIGIBLE, wanted=None, keep_statistics=False
+            )
         found = []
         speakers = SpeakerStatistics(model, silence, options.adaptation, transforms)
         for index, one in enumerate(decode_set(graph, _scores(corpus, features, gmm), chosen, num_jobs=num_jobs)):
