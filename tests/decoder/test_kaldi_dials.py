@@ -34,6 +34,15 @@ def ours(case, **given_dials):
     return search
 
 
+def self_loops_first(case: Case) -> Case:
+    """Put one self-loop of each state before its other arcs and leave epsilon arcs out: the order of the search."""
+    arcs = [arc for arc in case.sorted_arcs if arc[2]]
+    first = [next((arc for arc in arcs if arc[:2] == (s, s)), None) for s in range(case.num_states)]
+    for loop in filter(None, first):
+        arcs.remove(loop)
+    return replace(case, arcs=[*filter(None, first), *arcs])
+
+
 def naive(case, **given_dials):
     return beam_search(0, case.sorted_arcs, case.finals, COLUMNS, case.scores, **given_dials)
 
@@ -42,7 +51,7 @@ def naive(case, **given_dials):
 @given(large_cases, dials, st.integers(0, 4))
 def test_the_search_is_kaldis_in_the_order_in_which_tokens_are_made(case, chosen, min_active):
     beam, max_active, beam_delta = chosen
-    case = replace(case, arcs=[arc for arc in case.arcs if arc[2]])  # those of epsilon arcs are made in another order
+    case = self_loops_first(case)
     given_dials = {"beam": beam, "max_active": max_active, "beam_delta": beam_delta}
     given_dials["min_active"] = least = min_active if max_active is None else min(min_active, max_active)
     expected = naive(case, near=lambda chosen: 0.75 if chosen > 2 * least else 0.0, **given_dials)
