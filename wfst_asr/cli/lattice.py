@@ -10,6 +10,7 @@ _COMMANDS = {
     "calibrate": ("wfst_asr.cli.lattice_calibrate", "calibrate", "Learn what confidences are worth."),
     "copy": ("wfst_asr.cli.lattice_copy", "copy", "Copy lattices between text and binary, and between kinds."),
     "determinize": ("wfst_asr.cli.lattice_determinize", "determinize", "Keep one path for each sequence of words."),
+    "draw": ("wfst_asr.cli.lattice_draw", "draw", "Draw a lattice: words over time."),
     "info": ("wfst_asr.cli.lattice_info", "info", "Show states, arcs, frames and density of lattices."),
     "mbr": ("wfst_asr.cli.lattice_mbr", "mbr", "Find the words of least expected error, with confidences."),
     "nbest": ("wfst_asr.cli.lattice_nbest", "nbest", "List the best sequences of words."),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wfst_asr.decoder.search_graph import SearchGraph
     from wfst_asr.io.ctm import CtmWord
     from wfst_asr.lattice.compact_lattice import CompactLattice
+    from wfst_asr.lattice.lattice import Lattice
 
 _FILE = click.Path(path_type=Path)
 
@@ -153,11 +154,31 @@ class LatticeSource:
     def __iter__(self) -> Iterator[tuple[str, "CompactLattice"]]:
         """Yield (utterance-id, lattice of words)."""
         from wfst_asr.kaldi.lattice import read_lattices
+
+        for key, lattice in read_lattices(self.path, acoustic_scale=self.acoustic_scale):
+            yield key, self._of_words(lattice)
+
+    def lattice_of(self, utterance: str) -> "CompactLattice":
+        """Return the lattice of words of one utterance.
+
+        Raises:
+            WfstAsrError: there is none.
+        """
+        from wfst_asr.kaldi.lattice import read_lattices
+
+        first = None
+        for key, lattice in read_lattices(self.path, acoustic_scale=self.acoustic_scale):
+            if key == utterance:
+                return self._of_words(lattice)
+            first = first or key
+        others = f"; the first that it has is '{first}'" if first else ""
+        raise WfstAsrError(f"{self.path}: has no lattice of utterance '{utterance}'{others}")
+
+    def _of_words(self, lattice: "Lattice | CompactLattice") -> "CompactLattice":
         from wfst_asr.lattice.determinize import determinize
         from wfst_asr.lattice.lattice import Lattice
 
-        for key, lattice in read_lattices(self.path, acoustic_scale=self.acoustic_scale):
-            yield key, determinize(lattice, lattice_beam=self.lattice_beam) if isinstance(lattice, Lattice) else lattice
+        return determinize(lattice, lattice_beam=self.lattice_beam) if isinstance(lattice, Lattice) else lattice
 
     def words_of(self, labels: Iterable[int]) -> list[str]:
         """Return the names of labels.
