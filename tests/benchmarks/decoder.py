@@ -11,6 +11,7 @@ determinized, each over our own best-path search.
 """
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -94,11 +95,12 @@ class Peer:
         seconds = time.process_time() - began
         if not found:
             return seconds, (), float("inf")
-        _, labels, words, weight = kaldifst.get_linear_symbol_sequence(path)
+        _, labels, words, _ = kaldifst.get_linear_symbol_sequence(path)
+        # the costs of its path added up in double precision, which the package's own sums of float32 numbers are not
         columns = np.array([label - 1 for label in labels if label > 0])
-        # its own path's scores in double precision, which its sum of a thousand float32 numbers is not
-        acoustic = -float(scaled[np.arange(len(columns)), columns].sum(dtype=np.float64))
-        return seconds, tuple(words), weight.value1 + acoustic
+        cost = -float(scaled[np.arange(len(columns)), columns].sum(dtype=np.float64))
+        cost += sum(float(found) for found in re.findall(r"([-+.e0-9]+),", str(path)))
+        return seconds, tuple(words), cost
 
 
 def our_best_path(graph: Any, scores: np.ndarray, options: Any) -> tuple[float, Any]:

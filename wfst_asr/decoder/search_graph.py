@@ -116,8 +116,10 @@ class SearchGraph:
     def final_costs(self, targets: NDArray[np.uint32]) -> NDArray[np.float32]:
         """Return the final cost of the states that tokens stand in."""
         address = targets & np.uint32((1 << self.layout.code_shift) - 1)
-        block = np.searchsorted(self.layout.block_start, address)
-        costs: NDArray[np.float32] = self.states["final_cost"][self.layout.state[block]]
+        order = np.argsort(address)  # neighbours are looked up one after another, while their memory is near
+        block = np.searchsorted(self.layout.block_start, address[order])
+        costs = np.empty(len(targets), dtype=np.float32)
+        costs[order] = self.states["final_cost"][self.layout.state[block]]
         return costs
 
 
