@@ -146,7 +146,7 @@ def main(
     as_json: bool,
 ) -> None:
     """Compare the search with Kaldi's FasterDecoder."""
-    import kaldifst  # noqa: F401  (before kaldi_decoder and after nothing, else the two hang)
+    import kaldifst  # noqa: F401  (first of all, else it hangs with kaldi_decoder)
 
     from wfst_asr.cli.english import cache_dir, english_recogniser
     from wfst_asr.decoder.options import DecodeOptions

@@ -41,7 +41,7 @@ from wfst_asr.decoder._trace_kernels import room
 
 NO_ARC = np.uint32(0xFFFFFFFF)
 _LOW_HALF = np.int64(0xFFFFFFFF)
-_MANY = 2  # times min_active are tokens enough that the next frame has min_active within the beam
+_MANY = 2  # times min_active are tokens enough that the next frame mostly has min_active within the beam
 _NEAR = np.float32(0.75)  # tokens within this of the best are asked first for a cutoff
 _LEAST_TABLE_BITS = 12
 _ROUNDING = np.float32(1e-6)  # of costs, at most
