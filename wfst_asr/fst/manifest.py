@@ -16,7 +16,7 @@ from wfst_asr.errors import WfstAsrError
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1
-LABEL_KINDS = ("transition-id", "pdf-id+1")
+LABEL_KINDS = ("transition-id", "pdf-id+1", "token+1")
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,14 @@ class Manifest:
     """What a graph folder holds and how it was made.
 
     Attributes:
-        label_kind: what the graph's input labels are, "transition-id" or "pdf-id+1".
+        label_kind: what the graph's input labels are, "transition-id", "pdf-id+1" or (CTC) "token+1".
         num_columns: columns that a score matrix for this graph must have.
         column_names: what a column is, in short, for example "pdf-id of final.mdl".
         frame_shift_s: seconds from one frame to the next.
         acoustic_scale: factor on acoustic scores in decoding, unless the caller gives another.
         self_loop_scale: scale that was applied to self-loop log probabilities.
         transition_scale: scale that was applied to the other transition log probabilities.
+        blank_column: column of CTC's blank; -1 in other graphs.
         silence_phones: names, as in `phones.txt`.
         inputs: SHA-256 of each input file by name.
         options: options of the compilation by name.
@@ -78,6 +79,7 @@ class Manifest:
     acoustic_scale: float = 1.0
     self_loop_scale: float = 1.0
     transition_scale: float = 1.0
+    blank_column: int = -1
     silence_phones: tuple[str, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -92,6 +94,9 @@ class Manifest:
             raise WfstAsrError(f"label_kind '{self.label_kind}', expected one of {', '.join(LABEL_KINDS)}")
         if not isinstance(self.num_columns, int) or isinstance(self.num_columns, bool) or self.num_columns < 1:
             raise WfstAsrError(f"num_columns {self.num_columns!r}, expected a whole number of at least 1")
+        blank = self.blank_column
+        if not isinstance(blank, int) or isinstance(blank, bool) or not -1 <= blank < self.num_columns:
+            raise WfstAsrError(f"blank_column {blank!r}, expected a column below {self.num_columns}, or -1 for none")
         for name in ("frame_shift_s", "acoustic_scale", "self_loop_scale", "transition_scale"):
             value = getattr(self, name)
             positive = name in ("frame_shift_s", "acoustic_scale")
