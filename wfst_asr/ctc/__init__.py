@@ -1,0 +1,1 @@
+"""Connectionist temporal classification: collapse, greedy and prefix search, loss and gradient, candidates."""
