@@ -1,0 +1,1 @@
+"""Networks: recurrent ones over letters, and a training loop that survives being killed.  Needs PyTorch."""
