@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wfst_asr.cli.decode_output import DecodeOutput
-from wfst_asr.cli.decode_source import ScoreSource, of_data, of_scores, places_of
+from wfst_asr.cli.decode_source import ScoreSource, change_of_scores, of_data, of_scores, places_of
 from wfst_asr.cli.decode_summary import DecodeSummary
 from wfst_asr.errors import WfstAsrError
 
@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("graph", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, metavar="[DATA_DIR] OUT_DIR", type=click.Path(path_type=Path))
-@click.option("--scores", type=click.Path(path_type=Path), help="Score matrices (ark or scp) in place of DATA_DIR.")
+@click.option(
+    "--scores",
+    type=click.Path(path_type=Path),
+    help="Score matrices in place of DATA_DIR: .npy, .npz, a folder of .npy, ark or scp.",
+)
+@click.option("--logits", is_flag=True, help="The matrices are what a network gave before its softmax: apply it.")
+@click.option(
+    "--priors",
+    type=click.Path(path_type=Path),
+    help="Divide posteriors by priors: counts, priors or their logarithms by column (.npy or text).",
+)
+@click.option(
+    "--prior-scale", default=1.0, show_default=True, type=click.FloatRange(0), help="Power of the priors, in --priors."
+)
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of the acoustic model that scores DATA_DIR.")
 @click.option(
     "--transitions",
@@ -69,6 +82,9 @@ def decode(
     graph: Path,
     paths: tuple[Path, ...],
     scores: Path | None,
+    logits: bool,
+    priors: Path | None,
+    prior_scale: float,
     model: Path | None,
     transitions: Path | None,
     beam: float,
@@ -94,7 +110,7 @@ def decode(
 
     \b
     wfst-asr decode GRAPH DATA_DIR OUT_DIR --model MODEL_DIR
-    wfst-asr decode GRAPH --scores SCORES.ark OUT_DIR
+    wfst-asr decode GRAPH --scores SCORES.npz OUT_DIR
 
     MODEL_DIR is a model of wfst-asr train or of Kaldi, or PocketSphinx's.  Writes into OUT_DIR: text (words by
     utterance, but for those that are only silence or noise), ctm (words with their times), costs (graph cost, acoustic
@@ -113,7 +129,8 @@ def decode(
         raise click.UsageError("--no-adapt is one pass; leave --passes out")
     if scores and (no_adapt or passes):
         raise click.UsageError("--passes and --no-adapt are of speaker-adapted models; leave them out with --scores")
-
+    if (logits or priors) and not scores:
+        raise click.UsageError("--logits and --priors change the matrices of --scores; leave them out without it")
     if lattices and raw_lattices:
         raise click.UsageError(
             "--lattices or --raw-lattices; wfst-asr lattice determinize makes the one from the other"
@@ -155,7 +172,11 @@ def decode(
             raise WfstAsrError(
                 "--passes is of models that are adapted to speakers, which this one is not; leave it out"
             )
-        source = of_scores(scores) if scores else of_data(paths[0], model, loaded)
+        if scores:
+            change = change_of_scores(loaded, logits=logits, priors=priors, prior_scale=prior_scale)
+            source = of_scores(scores, change)
+        else:
+            source = of_data(paths[0], model, loaded)
         quiet = as_json or not sys.stderr.isatty()
         _decode_scored(loaded, source, output, options, wanted, num_jobs=num_jobs, quiet=quiet)
     output.summary.warn()

@@ -21,32 +21,54 @@ class ScoreSource:
     places: dict[str, tuple[str, float]] = field(default_factory=dict)
 
 
-def of_scores(path: Path) -> ScoreSource:
-    """Return the score matrices of an ark or scp.
+def of_scores(path: Path, change: Callable[[Any], Any] | None = None) -> ScoreSource:
+    """Return the score matrices of a file or folder (.npy, .npz, ark, scp), each changed by `change` if given.
 
     Raises:
         WfstAsrError: no such file; while it is read, an utterance that comes twice, or none.
     """
-    from wfst_asr.io.archives import read_matrices
+    from wfst_asr.io.score_files import read_score_matrices
 
     if not path.exists():
-        raise WfstAsrError(f"{path}: no such file; expected score matrices in an ark or scp")
-    return ScoreSource(_once_each(path, read_matrices(path)))
-
-
-def _once_each(path: Path, matrices: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    seen: set[str] = set()
-    for name, matrix in matrices:
-        if name in seen:
-            raise WfstAsrError(f"{path}: utterance '{name}' comes twice; keep one of its score matrices")
-        seen.add(name)
-        yield name, partial(_itself, matrix)
-    if not seen:
-        raise WfstAsrError(f"{path}: holds no score matrix; expected one an utterance")
+        raise WfstAsrError(f"{path}: no such file; expected score matrices: .npy, .npz, a folder of .npy, ark or scp")
+    taken = change or _itself
+    return ScoreSource((name, partial(taken, matrix)) for name, matrix in read_score_matrices(path))
 
 
 def _itself(matrix: Any) -> Any:
     return matrix
+
+
+def change_of_scores(
+    graph: "SearchGraph", *, logits: bool, priors: Path | None, prior_scale: float
+) -> Callable[[Any], Any] | None:
+    """Return what is done to score matrices first: log-softmax, division by priors; None for nothing.
+
+    Raises:
+        WfstAsrError: priors that are in no order, or are not as many as the graph has columns.
+    """
+    if priors is None:
+        return partial(_changed, log_prior=None, prior_scale=0.0) if logits else None
+    from wfst_asr.decoder.posteriors import log_priors
+    from wfst_asr.io.score_files import read_prior_vector
+
+    try:
+        log_prior = log_priors(read_prior_vector(priors))
+    except WfstAsrError as error:
+        raise error if str(error).startswith(str(priors)) else WfstAsrError(f"{priors}: {error}") from error
+    if len(log_prior) != graph.num_columns:
+        raise WfstAsrError(
+            f"{priors}: holds {len(log_prior)} priors, but the graph expects {graph.num_columns} columns; give the "
+            "priors of the network's own outputs"
+        )
+    return partial(_changed, log_prior=log_prior, prior_scale=prior_scale, logits=logits)
+
+
+def _changed(matrix: Any, *, log_prior: Any, prior_scale: float, logits: bool = True) -> Any:
+    from wfst_asr.decoder.posteriors import divide_by_priors, log_softmax
+
+    rows = log_softmax(matrix) if logits else matrix
+    return rows if log_prior is None else divide_by_priors(rows, log_prior, prior_scale=prior_scale)
 
 
 def of_data(data_dir: Path, model: Path | None, graph: "SearchGraph") -> ScoreSource:
