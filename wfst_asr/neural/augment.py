@@ -5,47 +5,10 @@ simple data augmentation method for automatic speech recognition", without its t
 along time.  Warp: bands resampled along frequency, as a longer or shorter vocal tract would.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.errors import WfstAsrError
-
-
-@dataclass(frozen=True)
-class AugmentOptions:
-    """How features are varied; all zeros leave them as they are.
-
-    Attributes:
-        band_masks: masks over bands an utterance.
-        band_width: bands of such a mask at most.
-        frame_masks: masks over time a second.
-        frame_width: frames of such a mask at most.
-        tempo: the length changes by a factor up to 1 + tempo, either way.
-        warp: frequencies change by a factor up to 1 + warp, either way.
-        noise: standard deviation of what is added to each value, drawn anew for each utterance up to this.
-        share: of the utterances that are varied.
-    """
-
-    band_masks: int = 2
-    band_width: int = 6
-    frame_masks: float = 1.0
-    frame_width: int = 8
-    tempo: float = 0.15
-    warp: float = 0.1
-    noise: float = 0.0
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("band_masks", "band_width", "frame_masks", "frame_width", "tempo", "warp", "noise"):
-            if not getattr(self, name) >= 0:
-                raise WfstAsrError(f"{name} is {getattr(self, name)}; expected 0 or more")
-        if not 0 <= self.share <= 1:
-            raise WfstAsrError(f"share is {self.share}; expected 0 to 1")
-
-
-NO_AUGMENTATION = AugmentOptions(0, 0, 0.0, 0, 0.0, 0.0, 0.0, 0.0)
+from wfst_asr.neural.options import AugmentOptions
 
 
 def augmented(

@@ -6,62 +6,12 @@ Both directions of a layer are plain recurrences over padded batches: the backwa
 within its own length.  So an utterance has the same scores alone and beside longer ones.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from wfst_asr.errors import WfstAsrError
-
-CELLS = ("lstm", "gru")
-
-
-@dataclass(frozen=True)
-class RecurrentOptions:
-    """Sizes of a `RecurrentNetwork`.
-
-    Attributes:
-        num_features: columns of the features.
-        num_tokens: columns of the scores, blank among them.
-        subsample: frames of features a frame of scores: 2 makes 20 ms of 10 ms.
-        kernel: frames that the convolution sees, an odd number; its stride is `subsample`.
-        num_layers: recurrent layers.
-        hidden: units of a layer in each direction.
-        cell: "lstm" or "gru"; on CPUs the former is the faster one.
-        dropout: share of the values that are set to 0 between layers, in training.
-        centred: take each utterance's own mean off first, before the stored one.
-    """
-
-    num_features: int
-    num_tokens: int
-    subsample: int = 2
-    kernel: int = 5
-    num_layers: int = 2
-    hidden: int = 128
-    cell: str = "lstm"
-    dropout: float = 0.2
-    centred: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("num_features", "num_tokens", "subsample", "kernel", "num_layers", "hidden"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise WfstAsrError(f"{name} is {value!r}; expected a whole number of at least 1")
-        if self.kernel % 2 == 0:
-            raise WfstAsrError(f"kernel is {self.kernel}; expected an odd number of frames")
-        if self.cell not in CELLS:
-            raise WfstAsrError(f"cell is '{self.cell}'; expected one of: {', '.join(CELLS)}")
-        if not 0 <= self.dropout < 1:
-            raise WfstAsrError(f"dropout is {self.dropout}; expected 0 or more and less than 1")
-
-    def output_frames(self, frames: int) -> int:
-        """Return the frames of scores that so many frames of features give: a whole or begun `subsample` each.
-
-        >>> [RecurrentOptions(40, 28).output_frames(frames) for frames in (0, 1, 2, 3)]
-        [0, 1, 1, 2]
-        """
-        return -(-frames // self.subsample)
+from wfst_asr.neural.options import RecurrentOptions
 
 
 class Normalise(nn.Module):

@@ -1,4 +1,4 @@
-"""How a network is trained, and the learning rate that follows from it."""
+"""Sizes of a network, how it is trained, and the learning rate that follows; without PyTorch."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,54 @@ from dataclasses import dataclass
 from wfst_asr.errors import WfstAsrError
 
 SCHEDULES = ("cosine", "plateau", "constant")
+CELLS = ("lstm", "gru")
+
+
+@dataclass(frozen=True)
+class RecurrentOptions:
+    """Sizes of a `RecurrentNetwork`.
+
+    Attributes:
+        num_features: columns of the features.
+        num_tokens: columns of the scores, blank among them.
+        subsample: frames of features a frame of scores: 2 makes 20 ms of 10 ms.
+        kernel: frames that the convolution sees, an odd number; its stride is `subsample`.
+        num_layers: recurrent layers.
+        hidden: units of a layer in each direction.
+        cell: "lstm" or "gru"; on CPUs the former is the faster one.
+        dropout: share of the values that are set to 0 between layers, in training.
+        centred: take each utterance's own mean off first, before the stored one.
+    """
+
+    num_features: int = 1
+    num_tokens: int = 2
+    subsample: int = 2
+    kernel: int = 5
+    num_layers: int = 2
+    hidden: int = 128
+    cell: str = "lstm"
+    dropout: float = 0.2
+    centred: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_features", "num_tokens", "subsample", "kernel", "num_layers", "hidden"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise WfstAsrError(f"{name} is {value!r}; expected a whole number of at least 1")
+        if self.kernel % 2 == 0:
+            raise WfstAsrError(f"kernel is {self.kernel}; expected an odd number of frames")
+        if self.cell not in CELLS:
+            raise WfstAsrError(f"cell is '{self.cell}'; expected one of: {', '.join(CELLS)}")
+        if not 0 <= self.dropout < 1:
+            raise WfstAsrError(f"dropout is {self.dropout}; expected 0 or more and less than 1")
+
+    def output_frames(self, frames: int) -> int:
+        """Return the frames of scores that so many frames of features give: a whole or begun `subsample` each.
+
+        >>> [RecurrentOptions(40, 28).output_frames(frames) for frames in (0, 1, 2, 3)]
+        [0, 1, 1, 2]
+        """
+        return -(-frames // self.subsample)
 
 
 @dataclass(frozen=True)
@@ -91,6 +139,41 @@ class FitOptions:
         if self.schedule == "plateau":
             return self.learning_rate * 0.5 ** _plateaus(watched, self.halve_after)
         return self.learning_rate
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """How features are varied; all zeros leave them as they are.
+
+    Attributes:
+        band_masks: masks over bands an utterance.
+        band_width: bands of such a mask at most.
+        frame_masks: masks over time a second.
+        frame_width: frames of such a mask at most.
+        tempo: the length changes by a factor up to 1 + tempo, either way.
+        warp: frequencies change by a factor up to 1 + warp, either way.
+        noise: standard deviation of what is added to each value, drawn anew for each utterance up to this.
+        share: of the utterances that are varied.
+    """
+
+    band_masks: int = 2
+    band_width: int = 6
+    frame_masks: float = 1.0
+    frame_width: int = 8
+    tempo: float = 0.15
+    warp: float = 0.1
+    noise: float = 0.0
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("band_masks", "band_width", "frame_masks", "frame_width", "tempo", "warp", "noise"):
+            if not getattr(self, name) >= 0:
+                raise WfstAsrError(f"{name} is {getattr(self, name)}; expected 0 or more")
+        if not 0 <= self.share <= 1:
+            raise WfstAsrError(f"share is {self.share}; expected 0 to 1")
+
+
+NO_AUGMENTATION = AugmentOptions(0, 0, 0.0, 0, 0.0, 0.0, 0.0, 0.0)
 
 
 def epochs_without_gain(watched: Sequence[float]) -> int:

@@ -1,0 +1,64 @@
+"""What a network hears: log energies of mel bands every 10 ms, or the log spectrogram of slices."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.features.fbank import FbankOptions, fbank
+from wfst_asr.features.frames import FrameOptions
+from wfst_asr.features.mel import MelOptions
+
+KINDS = ("fbank",)
+_LEAST_BANDWIDTH_HZ = 40.0
+
+
+@dataclass(frozen=True)
+class NetworkFeatures:
+    """Features of a network.
+
+    Attributes:
+        kind: "fbank": 25 ms windows every 10 ms, as many frames as shifts fit.
+        sample_rate_hz: of the recordings.
+        num_bins: mel bands.
+        padding_s: silence put before and behind a recording, for corpora whose recordings are cut close.
+    """
+
+    kind: str = "fbank"
+    sample_rate_hz: int = 16000
+    num_bins: int = 40
+    padding_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise WfstAsrError(f"features are of kind '{self.kind}'; expected one of: {', '.join(KINDS)}")
+        if not self.padding_s >= 0:
+            raise WfstAsrError(f"padding_s is {self.padding_s}; expected 0 or more")
+        _ = self._fbank  # which refuses what is out of range
+
+    @property
+    def num_features(self) -> int:
+        """Columns."""
+        return self.num_bins
+
+    @property
+    def frame_shift_s(self) -> float:
+        """Seconds from frame to frame."""
+        return self._fbank.frames.frame_shift_ms / 1000
+
+    @cached_property
+    def _fbank(self) -> FbankOptions:
+        frames = FrameOptions(sample_rate_hz=float(self.sample_rate_hz), snip_edges=False)
+        return FbankOptions(frames=frames, mel=MelOptions(num_bins=self.num_bins))
+
+    def of(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the features (T, num_features) of a recording, samples (N,) in 16-bit scale.
+
+        >>> NetworkFeatures(num_bins=30).of(np.ones(16000, dtype=np.float32)).shape
+        (100, 30)
+        """
+        if self.padding_s:
+            samples = np.pad(samples, round(self.padding_s * self.sample_rate_hz))
+        return fbank(samples, self._fbank)
