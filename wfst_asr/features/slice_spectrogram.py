@@ -9,11 +9,12 @@ Its formula, found from its numbers, is
 
 What agrees: 160 of the 161 printed values, to 2e-6 or better, once the minus sign is back that the slice's text lost
 (sample 73 is -1648, as in the article's list of the first 100 samples) and the commas are out of the numbers that a
-line break split.  What does not: band 125 (6250 Hz) is printed as 88.947 where the formula gives 80.947, all other digits
-equal, so one digit is wrong.  The numbers look like decibels and are twice that: of a power, 10 log10 would be.
+line break split.  What does not: band 125 (6250 Hz) is printed as 88.947 where the formula gives 80.947, all other
+digits equal, so one digit is wrong.  The numbers look like decibels and are twice that: of a power, 10 log10 would be.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -120,8 +121,7 @@ def slice_spectrogram(samples: ArrayLike, options: SliceOptions | None = None) -
     return result
 
 
-def _scaled(power: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
+def _scaled(power: NDArray[np.float64], scale: str) -> NDArray[np.floating[Any]]:
     if scale == "article":
-        bands: NDArray[np.float64] = 20 * np.log10(power / _ARTICLE_REFERENCE)
-        return bands
+        return 20 * np.log10(power / _ARTICLE_REFERENCE)
     return np.log(power) * (10 / np.log(10) if scale == "decibel" else 1.0)
