@@ -51,6 +51,12 @@ if TYPE_CHECKING:
 @click.option(
     "--lm-weight", type=click.FloatRange(0, min_open=True), help="The inverse of the acoustic scale, in place of it."
 )
+@click.option(
+    "--skip-blank",
+    type=click.FloatRange(0.5, 1, min_open=True),
+    metavar="PROBABILITY",
+    help="Graphs of CTC: search runs of frames with at least this probability of the blank as one; usual is 0.98.",
+)
 @click.option("--insertion-penalty", default=0.0, show_default=True, help="Cost of every word.")
 @click.option(
     "--passes",
@@ -92,6 +98,7 @@ def decode(
     min_active: int,
     acoustic_scale: float | None,
     lm_weight: float | None,
+    skip_blank: float | None,
     insertion_penalty: float,
     passes: int | None,
     no_adapt: bool,
@@ -146,6 +153,7 @@ def decode(
         max_active=max_active or None,
         min_active=min(min_active, max_active) if max_active else min_active,
         acoustic_scale=1 / lm_weight if lm_weight else acoustic_scale,
+        skip_blank=skip_blank,
     )
     wanted = None
     if lattices or raw_lattices or nbest or mbr or confidence or calibration:

@@ -32,6 +32,8 @@ class DecodeSummary:
     first_reason: str = "there are none"
     partial: list[str] = field(default_factory=list)
     limited_frames: int = 0
+    skipped_frames: int | None = None
+    left_out_probability: float = 0.0
     _untold: list[str] = field(default_factory=list)
     _began: tuple[float, float] = field(default_factory=_clocks)
 
@@ -55,6 +57,9 @@ class DecodeSummary:
         self.words += words
         self.cost += one.result.total_cost
         self.limited_frames += one.result.counts.frames_limited
+        if one.result.skipping is not None:
+            self.skipped_frames = (self.skipped_frames or 0) + one.result.skipping.skipped
+            self.left_out_probability += one.result.skipping.left_out_probability
         if not one.result.reached_final:
             self.partial.append(one.utterance)
 
@@ -84,16 +89,29 @@ class DecodeSummary:
             "real_time_factor": round(seconds / audio_s, 5),
             "cost_per_frame": round(self.cost / self.frames, 5),
             "frames_limited_by_max_active": self.limited_frames,
+            **self._skipped(),
         }
+
+    def _skipped(self) -> dict[str, Any]:
+        if self.skipped_frames is None:
+            return {}
+        mean = self.left_out_probability / max(1, self.decoded)
+        return {"frames_skipped": self.skipped_frames, "left_out_probability": round(mean, 6)}
 
     def sentence(self, out_dir: Path) -> str:
         """Return the summary for people."""
         record = self.record()
+        skipped = ""
+        if self.skipped_frames is not None:
+            skipped = (
+                f"{self.skipped_frames / max(1, self.frames):.1%} of the frames skipped (what that leaves out has a "
+                f"probability of at most {record['left_out_probability']:.2g} in an utterance, in the mean), "
+            )
         adapted = f"{self.passes} passes, {self.speakers} speakers, " if self.passes > 1 else ""
         return (
             f"{record['decoded']} utterances, {record['words']} words, {record['audio_seconds']:.1f} s of speech in "
             f"{record['seconds']:.2f} s ({record['cpu_seconds']:.2f} s CPU, {record['real_time_factor']:.4f} times "
-            f"real time), {adapted}cost {record['cost_per_frame']:.4f} a frame; written: {out_dir}"
+            f"real time), {skipped}{adapted}cost {record['cost_per_frame']:.4f} a frame; written: {out_dir}"
         )
 
 

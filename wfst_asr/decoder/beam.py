@@ -83,11 +83,18 @@ class BeamSearch:
             options: dials.
             keep_lattice: keep what `lattice_beam.raw_lattice` makes a lattice of.
             keep_statistics: keep what `frame_statistics` tells.
+
+        Raises:
+            WfstAsrError: options that skip blanks, which `decode` and `decode_lattice` do.
         """
         from wfst_asr.decoder import _kernels, _link_kernels
 
         self.graph = graph
         self.options = options or DecodeOptions()
+        if self.options.skip_blank is not None:
+            raise WfstAsrError(
+                "blanks are skipped in whole utterances, by decode and decode_lattice; leave skip_blank out"
+            )
         chosen = self.options.acoustic_scale
         self.acoustic_scale = chosen if chosen is not None else graph.acoustic_scale
         layout = graph.layout

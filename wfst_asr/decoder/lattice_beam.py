@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from wfst_asr.decoder.acoustic_scores import check_scores
 from wfst_asr.decoder.beam import BeamSearch
-from wfst_asr.decoder.decode import DecodeResult, result_of_path
+from wfst_asr.decoder.blank_skipping import expand_lattice
+from wfst_asr.decoder.decode import DecodeResult, result_of_runs, searched
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
@@ -67,13 +68,15 @@ def decode_lattice(
     checked = check_scores(scores, graph.num_columns, column_names=names)
     if len(checked) == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
-    search = BeamSearch(graph, options, keep_lattice=True, keep_statistics=keep_statistics)
-    search.advance_checked(checked)
-    best = result_of_path(graph, search.finish(), checked, search)
-    raw = raw_lattice(search, checked)
+    chosen = options or DecodeOptions()
+    search, runs = searched(graph, checked, chosen, keep_lattice=True, keep_statistics=keep_statistics)
+    best = result_of_runs(graph, search, checked, runs, chosen)
+    lattice = prune(raw_lattice(search, checked if runs is None else runs.scores), search.options.lattice_beam)
+    if runs is not None:
+        lattice = expand_lattice(lattice, runs, graph.columns, checked)
     search.tell_limits()
     search.release()
-    return DecodedLattice(best, prune(raw, search.options.lattice_beam))
+    return DecodedLattice(best, lattice)
 
 
 def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere: bool = False) -> Lattice:

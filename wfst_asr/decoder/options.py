@@ -19,6 +19,8 @@ class DecodeOptions:
         prune_interval: frames between prunings of what a lattice search keeps; changes memory and time only.
         max_memory_mb: a search whose tokens need more than about this stops with an error.
         acoustic_scale: factor on the scores; None takes the graph's manifest's, or 1 where it has none.
+        skip_blank: with graphs of CTC, runs of frames in which the blank has at least this probability are searched as
+            one frame (`decoder.blank_skipping`); usual is 0.98.  None searches all frames.
 
     Raises:
         WfstAsrError: a value out of range.
@@ -35,6 +37,7 @@ class DecodeOptions:
     prune_interval: int = 25
     max_memory_mb: float = 4096.0
     acoustic_scale: float | None = None
+    skip_blank: float | None = None
 
     def __post_init__(self) -> None:
         if not self.beam > 0:
@@ -56,6 +59,10 @@ class DecodeOptions:
         scale = self.acoustic_scale
         if scale is not None and not (scale > 0 and math.isfinite(scale)):
             raise WfstAsrError(f"acoustic_scale {scale}, expected a number above 0")
+        if self.skip_blank is not None and not 0.5 < self.skip_blank <= 1:
+            raise WfstAsrError(
+                f"skip_blank {self.skip_blank}, expected a probability above 0.5 and up to 1; usual is 0.98"
+            )
 
 
 def exact_options(*, acoustic_scale: float | None = None) -> DecodeOptions:
