@@ -72,21 +72,17 @@ def _changed(matrix: Any, *, log_prior: Any, prior_scale: float, logits: bool = 
 
 
 def of_data(data_dir: Path, model: Path | None, graph: "SearchGraph") -> ScoreSource:
-    """Return the recordings of a data directory, scored by a model of PocketSphinx.
+    """Return the recordings of a data directory, scored by a model of PocketSphinx or a network.
 
     Raises:
         WfstAsrError: the directory or the model is bad, or the model is not the graph's.
     """
     from wfst_asr.io.data_dir import read_data_dir
-    from wfst_asr.recipe.scorers import model_of_graph, scorer_for
+    from wfst_asr.recipe.scorers import check_graph_of_scorer, model_of_graph, scorer_for
 
     data = read_data_dir(data_dir)
     scorer = scorer_for(model_of_graph(graph.manifest, model))
-    if scorer.num_columns != graph.num_columns:
-        raise WfstAsrError(
-            f"{graph.name}: expects scores of {graph.num_columns} columns, but the model gives {scorer.num_columns}; "
-            "give the model that the graph was compiled for with --model"
-        )
+    check_graph_of_scorer(graph, scorer)
     sounds = data.audio(sample_rate_hz=scorer.sample_rate_hz)
     scored = ((name, partial(scorer.scores, sound.samples)) for name, sound in sounds)
     return ScoreSource(scored, len(data.utterances), places_of(data))

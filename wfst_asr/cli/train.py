@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wfst_asr.cli.train_ctc import ctc
+
 if TYPE_CHECKING:
     from wfst_asr.recipe.training import TrainingSummary
     from wfst_asr.train.schedule import Schedule
@@ -19,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def train() -> None:
-    """Train acoustic models: monophones, triphones, LDA+MLLT, speaker-adaptive."""
+    """Train acoustic models: monophones, triphones, LDA+MLLT, speaker-adaptive; networks of letters."""
+
+
+train.add_command(ctc)
 
 
 def _folders(*names: str) -> Callable[[F], F]:
@@ -153,11 +158,19 @@ def sat(data: Path, lang: Path, alignments: Path, out: Path, num_jobs: int, as_j
 @click.argument("model_dir", metavar="MODEL_DIR", type=click.Path(path_type=Path))
 @click.argument("picture", metavar="PICTURE", type=click.Path(path_type=Path))
 def plot(model_dir: Path, picture: Path) -> None:
-    """Draw the objective and the Gaussians of every iteration of MODEL_DIR's training into PICTURE (png, pdf, svg)."""
-    from wfst_asr.plots.training import draw_training
-    from wfst_asr.recipe.training_run import log_of
+    """Draw the training of MODEL_DIR into PICTURE (png, pdf, svg).
 
-    draw_training(log_of(model_dir) if model_dir.is_dir() else model_dir, picture)
+    Of Gaussians: the objective and their numbers at every iteration; of a network: loss and errors at every epoch.
+    """
+    from wfst_asr.plots.training_curves import draw_training_curves, is_of_network
+
+    if is_of_network(model_dir):
+        draw_training_curves(model_dir, picture)
+    else:
+        from wfst_asr.plots.training import draw_training
+        from wfst_asr.recipe.training_run import log_of
+
+        draw_training(log_of(model_dir) if model_dir.is_dir() else model_dir, picture)
     click.echo(f"{picture}")
 
 

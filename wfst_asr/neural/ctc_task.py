@@ -18,6 +18,7 @@ from wfst_asr.neural.fit import BatchLoss, TrainingTask
 from wfst_asr.neural.options import AugmentOptions
 
 _VALIDATION_FRAMES = 12000
+_LOSS_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def ctc_task(
     """Return the task of training a network (features, lengths) -> (log probabilities, frames) with CTC's loss.
 
     Its figures: "loss" a label, "token_errors" and "word_errors" of greedy decoding, in percent.  The watched one is
-    "watched", the token errors with the loss to tell equal ones apart.
+    "watched", the token errors and ten times the loss: at first only the loss tells progress, later both are as large.
 
     Args:
         train: utterances, none with fewer frames of scores than `frames_needed`.
@@ -120,7 +121,7 @@ def ctc_figures(
         "token_errors": 100 * token_errors / max(labels, 1.0),
         "word_errors": 100 * word_errors / max(words, 1.0),
     }
-    return {**figures, "watched": figures["token_errors"] + 0.1 * figures["loss"]}
+    return {**figures, "watched": figures["token_errors"] + _LOSS_WEIGHT * figures["loss"]}
 
 
 def words_of(labels: Sequence[int], boundary: int | None) -> list[tuple[int, ...]]:

@@ -14,7 +14,8 @@ from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.io.wav import read_audio
-from wfst_asr.recipe.scorers import is_trained_model, model_of_graph, scorer_for
+from wfst_asr.recipe.neural_model import is_neural_model
+from wfst_asr.recipe.scorers import check_graph_of_scorer, is_trained_model, model_of_graph, scorer_for
 from wfst_asr.recipe.sphinx_recogniser import CmnOptions, SphinxRecogniser, normalised_features
 from wfst_asr.sphinx.adaptation import AdaptOptions
 
@@ -47,11 +48,11 @@ def scores_of_recording(
         WfstAsrError: a file is missing or bad, the model is not the graph's, or cannot be adapted.
     """
     folder = model_of_graph(graph.manifest, model)
-    if is_trained_model(folder):
+    if is_trained_model(folder) or is_neural_model(folder):
         if adapt:
             raise WfstAsrError(f"{folder}: adaptation is of the models of PocketSphinx; leave --adapt out")
         scorer = scorer_for(folder)
-        _check_columns(graph, scorer.num_columns)
+        check_graph_of_scorer(graph, scorer)
         return scorer.scores(read_audio(Path(audio), sample_rate_hz=scorer.sample_rate_hz).samples)
     from wfst_asr.sphinx.acoustic_model import read_model
 

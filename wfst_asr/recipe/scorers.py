@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.errors import WfstAsrError
+from wfst_asr.decoder.search_graph import SearchGraph
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.manifest import Manifest
+from wfst_asr.fst.symbols import read_symbols
 from wfst_asr.recipe.model_dir import MODEL_NAME
+from wfst_asr.recipe.neural_model import MODEL_NAME as NEURAL_NAME
+from wfst_asr.recipe.neural_model import TOKENS_NAME, is_neural_model, read_neural_model
 
 SPHINX_NAME = "mdef"
 
@@ -24,34 +29,38 @@ class Scorer:
         sample_rate_hz: sample rate that recordings must have.
         num_columns: columns of its scores.
         scores: from (N,) samples in 16-bit scale to (T, P) natural-log likelihoods.
+        tokens: names of the columns, of networks of letters; else empty.
+        frame_shift_s: seconds from row to row of its scores; None where the graph tells.
     """
 
     sample_rate_hz: int
     num_columns: int
     scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    tokens: tuple[str, ...] = ()
+    frame_shift_s: float | None = None
 
 
 def is_trained_model(model_dir: str | os.PathLike[str]) -> bool:
-    """Tell whether a folder holds a model of Gaussian mixtures (True) or of PocketSphinx (False).
+    """Tell whether a folder holds a model of Gaussian mixtures (True), or one of PocketSphinx or a network (False).
 
     Raises:
-        WfstAsrError: no such folder, or neither kind.
+        WfstAsrError: no such folder, or no kind of them.
     """
     folder = Path(model_dir)
     if not folder.is_dir():
         raise WfstAsrError(f"{folder}: no such folder; give the folder of an acoustic model")
     if (folder / MODEL_NAME).is_file():
         return True
-    if (folder / SPHINX_NAME).is_file():
+    if (folder / SPHINX_NAME).is_file() or is_neural_model(folder):
         return False
     raise WfstAsrError(
-        f"{folder}: has neither '{MODEL_NAME}' nor '{SPHINX_NAME}'; expected the folder of a model of wfst-asr train, "
-        "of Kaldi or of PocketSphinx"
+        f"{folder}: has neither '{MODEL_NAME}' nor '{SPHINX_NAME}' nor '{NEURAL_NAME}'; expected the folder of a model "
+        "of wfst-asr train, of Kaldi or of PocketSphinx"
     )
 
 
 def scorer_for(model_dir: str | os.PathLike[str]) -> Scorer:
-    """Read a model that scores a recording on its own: PocketSphinx's, or a trained one that knows no speakers.
+    """Read a model that scores a recording on its own: PocketSphinx's, a network, or Gaussians that know no speakers.
 
     A trained model normalises by the recording, not by the speaker, and uses no speaker's transform; whole data
     directories are decoded by `wfst_asr.recipe.decode_data`.
@@ -70,6 +79,10 @@ def scorer_for(model_dir: str | os.PathLike[str]) -> Scorer:
             gmm.num_pdfs,
             lambda samples: gmm.log_likelihoods(pipeline.apply(pipeline.raw(samples))),
         )
+    if is_neural_model(folder):
+        network = read_neural_model(folder)
+        rate = network.features.sample_rate_hz
+        return Scorer(rate, len(network.tokens), network.scores, network.tokens, network.frame_shift_s)
     from wfst_asr.recipe.sphinx_recogniser import sphinx_scores
     from wfst_asr.sphinx.acoustic_model import read_model
 
@@ -104,6 +117,44 @@ def model_of_graph(manifest: Manifest | None, model_dir: str | os.PathLike[str] 
     if (folder / MODEL_NAME).is_file():
         check_graph_of_model(manifest, folder)
     return folder
+
+
+def check_graph_of_scorer(graph: SearchGraph, scorer: Scorer) -> None:
+    """Refuse a graph whose labels are not the scorer's columns; a frame shift that differs is a warning.
+
+    Raises:
+        WfstAsrError: other numbers of columns, or other tokens.
+    """
+    if scorer.num_columns != graph.num_columns:
+        raise WfstAsrError(
+            f"{graph.name}: expects scores of {graph.num_columns} columns, but the model gives {scorer.num_columns}; "
+            "give the model that the graph was compiled for with --model"
+        )
+    path = Path(graph.name) / TOKENS_NAME
+    manifest = graph.manifest
+    if not scorer.tokens:
+        return
+    if manifest is not None and manifest.label_kind != "token+1":
+        raise WfstAsrError(
+            f"{graph.name}: its labels are of kind '{manifest.label_kind}', but the model gives scores of "
+            f"{scorer.num_columns} tokens; compile a graph of tokens: wfst-asr graph compile-ctc"
+        )
+    if path.is_file():
+        columns = read_symbols(path)
+        for column, token in enumerate(scorer.tokens):
+            if columns.names.get(column) != token:
+                raise WfstAsrError(
+                    f"{path}: column {column} is '{columns.names.get(column, '')}', but the model's is '{token}'; "
+                    "compile the graph with the model's tokens.txt: wfst-asr graph compile-ctc"
+                )
+    shift = scorer.frame_shift_s
+    if shift is not None and manifest is not None and abs(manifest.frame_shift_s - shift) > 1e-6:
+        warnings.warn(
+            f"{graph.name}: was compiled for a frame every {1000 * manifest.frame_shift_s:g} ms, but the model gives "
+            f"one every {1000 * shift:g} ms; times of words are wrong by that factor",
+            WfstAsrWarning,
+            stacklevel=2,
+        )
 
 
 def check_graph_of_model(manifest: Manifest | None, model_dir: str | os.PathLike[str], *, graph: str = "") -> None:

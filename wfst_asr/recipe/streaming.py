@@ -244,6 +244,7 @@ def stream_model(model_dir: str | os.PathLike[str]) -> StreamModel:
     Raises:
         WfstAsrError: no such folder, or not a model of a known kind.
     """
+    from wfst_asr.recipe.neural_model import is_neural_model
     from wfst_asr.recipe.scorers import is_trained_model
 
     folder = Path(model_dir)
@@ -251,6 +252,10 @@ def stream_model(model_dir: str | os.PathLike[str]) -> StreamModel:
         from wfst_asr.recipe.model_dir import read_trained_model
 
         return TrainedStreamModel(read_trained_model(folder))
+    if is_neural_model(folder):
+        raise WfstAsrError(
+            f"{folder}: is a network that reads both ways, which needs the whole recording; use wfst-asr decode"
+        )
     from wfst_asr.sphinx.acoustic_model import read_model
 
     return SphinxStreamModel(read_model(folder))
