@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wfst_asr.cli.graph_ctc import compile_ctc
+
 if TYPE_CHECKING:
     from wfst_asr.recipe.trained_graph import Method
 
 
 @click.group()
 def graph() -> None:
-    """Compile and inspect HCLG graphs."""
+    """Compile and inspect HCLG and TLG graphs."""
+
+
+graph.add_command(compile_ctc)
 
 
 @graph.command("compile")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wfst_asr.cli.lang_spell import spell
 from wfst_asr.errors import WfstAsrError
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 @click.group()
 def lang() -> None:
     """Make the lexicon directory: symbols, topology, L."""
+
+
+lang.add_command(spell)
 
 
 @lang.command()

@@ -53,6 +53,8 @@ def phone_segments(
 ) -> tuple[PhoneSegment, ...] | None:
     """Cut a path, or the part of it that an arc spans, into its phones; None where a label tells no phone.
 
+    CTC's blanks (phone 0 in HMM state -1) are left out; a phone begins anew behind one.
+
     Args:
         input_labels: see `phone_begins`.
         phones: names by id; a phone without a name is called by its number.
@@ -68,10 +70,12 @@ def phone_segments(
     """
     begins = phone_begins(input_labels, alignment)
     phone = input_labels["phone"][alignment]
-    if not (phone > 0).all():
+    blank = (phone == 0) & (input_labels["hmm_state"][alignment] == -1)
+    if not ((phone > 0) | blank).all():
         return None
-    starts = np.flatnonzero(begins).tolist()
-    ends = [*starts[1:], len(alignment)]
+    cuts = np.append(np.flatnonzero(begins), len(alignment))
+    spoken = ~blank[cuts[:-1]]
+    starts, ends = cuts[:-1][spoken].tolist(), cuts[1:][spoken].tolist()
     return tuple(
         PhoneSegment(
             phones[phone[start]] if phone[start] < len(phones) else str(phone[start]),

@@ -1,8 +1,6 @@
 """HCLG of a trained model: by the direct compiler where L and the model have its form, else by general operations."""
 
-import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +15,7 @@ from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.transition_model import read_transition_model
 from wfst_asr.kaldi.tree import read_tree, tree_bytes
 from wfst_asr.lm.backoff import NGramModel
+from wfst_asr.recipe.graph_inputs import hash_of, hash_of_file, read_grammar, text_lines
 from wfst_asr.tree.decision_tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 Method = Literal["auto", "openfst", "direct"]
 METHODS: tuple[Method, ...] = ("auto", "openfst", "direct")
-_FST_MAGIC = b"\xd6\xfd\xb2\x7e"
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def compile_trained_graph(
         acoustic_scale=options.acoustic_scale or usual_acoustic_scale(inputs.tree),
         self_loop_scale=options.self_loop_scale,
         transition_scale=options.transition_scale,
-        silence_phones=tuple(line.strip() for line in _lines(lang / "phones" / "silence.txt")),
+        silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
         inputs=inputs.hashes,
         options={
             "method": method,
@@ -175,7 +173,7 @@ def compile_trained_graph(
         steps=tuple(clock.done),
     )
     # "word word phones", where the first column names the word to show and the second the one in the graph
-    rows = [line.split() for line in _lines(lang / "phones" / "align_lexicon.txt")]
+    rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
     write_graph_dir(
         target,
         hclg,
@@ -200,44 +198,20 @@ def _read_inputs(
     hashes: dict[str, str] = {}
     if isinstance(model, tuple):
         tree, transitions = model
-        hashes |= {"tree": _hash(tree_bytes(tree)), "model": transitions_hash(transitions)}
+        hashes |= {"tree": hash_of(tree_bytes(tree)), "model": transitions_hash(transitions)}
     else:
         folder = Path(model)
         tree, transitions = read_tree(folder / "tree"), read_transition_model(folder / "final.mdl")
-        hashes |= {"tree": _hash_file(folder / "tree"), "model": _hash_file(folder / "final.mdl")}
+        hashes |= {"tree": hash_of_file(folder / "tree"), "model": hash_of_file(folder / "final.mdl")}
     for phone in transitions.topology.phones:
         if phone not in phones.names:
             raise WfstAsrError(f"{lang / 'phones.txt'}: phone {phone} of the model is missing; take the model's own")
     l_file = lang / "L_disambig.fst"
     lexicon = as_table(read_fst(l_file, remedy=f"make it with: wfst-asr lang make lexicon.txt {lang}"))
     check_lexicon_labels(lexicon, words, phones, model_phones=transitions.topology.phones)
-    hashes["L"] = _hash_file(l_file)
-    g, name, digest = _grammar(grammar, words, lang)
+    hashes["L"] = hash_of_file(l_file)
+    g, name, digest = read_grammar(grammar, words, lang)
     return _Inputs(words, phones, lexicon, g, tree, transitions, hashes | {name: digest})
-
-
-def _grammar(grammar: str | os.PathLike[str] | NGramModel, words: SymbolTable, lang: Path) -> tuple[ArcTable, str, str]:
-    """Return G as arrays, what it was made of ("G" or "lm"), and the hash of that."""
-    from wfst_asr.fst.ops import as_table, read_fst
-    from wfst_asr.graph.grammar_fst import grammar_arcs
-    from wfst_asr.lm.model_files import read_model
-
-    if isinstance(grammar, NGramModel):
-        digest = _hash(*(array for level in grammar.levels for array in (level.word, level.log_prob, level.backoff)))
-        return grammar_arcs(grammar, words).table, "lm", digest
-    path = Path(grammar)
-    try:
-        with path.open("rb") as file:
-            is_fst = file.read(4) == _FST_MAGIC or path.suffix == ".fst"
-    except OSError:
-        is_fst = path.suffix == ".fst"
-    if is_fst:
-        return (
-            as_table(read_fst(path, remedy=f"make it with: wfst-asr lm compile lm.arpa {lang}")),
-            "G",
-            _hash_file(path),
-        )
-    return grammar_arcs(read_model(path), words).table, "lm", _hash_file(path)
 
 
 def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts, WindowHmms]":
@@ -305,25 +279,4 @@ def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, re
 
 def transitions_hash(transitions: TransitionModel) -> str:
     """Return what the manifest names a model by that was given in memory."""
-    return _hash(transitions.tuples, transitions.log_prob)
-
-
-def _hash(*contents: "object") -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(content if isinstance(content, bytes) else content.tobytes())  # type: ignore[attr-defined]
-    return digest.hexdigest()
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if path.exists():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise WfstAsrError(f"{path}: not UTF-8 text; make the lang directory again") from error
-        yield from (line for line in text.splitlines() if line.strip())
+    return hash_of(transitions.tuples, transitions.log_prob)

@@ -1,0 +1,233 @@
+"""T o L o G of a CTC network: from a lang directory, G and the network's tokens to a graph folder."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfst_asr.atomic_files import check_writable_folder, written_aside
+from wfst_asr.ctc.tokens import CtcTokens, read_tokens
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.manifest import Manifest
+from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols
+from wfst_asr.graph.ctc_fst import CtcTopology, check_topology
+from wfst_asr.graph.step_clock import Report, StepClock
+from wfst_asr.lm.backoff import NGramModel
+from wfst_asr.recipe.graph_inputs import hash_of, hash_of_file, read_grammar, text_lines
+from wfst_asr.recipe.trained_graph import METHODS, CompiledGraph, Method
+
+if TYPE_CHECKING:
+    from wfst_asr.graph.lexicon_parts import LexiconParts
+
+TOKENS_NAME = "tokens.txt"
+
+
+@dataclass(frozen=True)
+class CtcGraphOptions:
+    """How the graph of a CTC network is compiled.
+
+    Attributes:
+        topology: "standard", "compact" or "no-blank", see `graph.ctc_fst.ctc_fst`.
+        method: "direct", "openfst", or "auto" for the direct compiler where it can be used.
+        acoustic_scale: factor on the network's scores in decoding, unless the caller gives another; for the manifest.
+        frame_shift_s: seconds from one row of scores to the next, for the manifest.
+    """
+
+    topology: CtcTopology = "standard"
+    method: Method = "auto"
+    acoustic_scale: float = 1.0
+    frame_shift_s: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_topology(self.topology)
+        if self.method not in METHODS:
+            raise WfstAsrError(f"method '{self.method}', expected one of {', '.join(METHODS)}")
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    words: SymbolTable
+    phones: SymbolTable
+    lexicon: ArcTable
+    grammar: ArcTable
+    given_as_fst: bool
+    label_of: dict[int, int]  # input label of each phone id
+    blank_label: int
+    hashes: dict[str, str]
+
+
+def compile_ctc_graph(
+    lang_dir: str | os.PathLike[str],
+    grammar: str | os.PathLike[str] | NGramModel,
+    tokens: str | os.PathLike[str] | CtcTokens,
+    out_dir: str | os.PathLike[str],
+    options: CtcGraphOptions | None = None,
+    *,
+    report: Report | None = None,
+) -> CompiledGraph:
+    """Compile T o L o G into a graph folder, whose manifest is written last.
+
+    Args:
+        lang_dir: folder with words.txt, phones.txt and L_disambig.fst, whose phones are tokens: letters, word pieces or
+            phones, without marks of position.
+        grammar: a language model (ARPA, gzipped or not, or binary), G as an OpenFst file, or a model in memory.
+        tokens: the columns of the network's scores, as `tokens.txt` or in memory; those that L does not use are never
+            on a path.
+        out_dir: folder to write.
+        options: see CtcGraphOptions.
+        report: called with (step, None) when a step begins and with (step, its record) when it ends.
+
+    Returns:
+        What was written; input labels of the graph are column + 1.
+
+    Raises:
+        WfstAsrError: a file is missing or bad, a phone of L is no token, the folder cannot be written, or method
+            "direct" was asked for and L has a form that only the OpenFst path takes.
+    """
+    from wfst_asr.graph.graph_dir import write_graph_dir
+
+    options = options or CtcGraphOptions()
+    lang, target = Path(lang_dir), Path(out_dir)
+    check_writable_folder(target)
+    columns = tokens if isinstance(tokens, CtcTokens) else read_tokens(tokens)
+    clock = StepClock(report)
+    with clock.step("read") as size:
+        inputs = _read_inputs(lang, grammar, columns)
+        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs)
+    parts, reason = _plain_lexicon(inputs, options)
+    tlg = _direct(inputs, parts, options, clock) if parts else _openfst(inputs, options, clock)
+    if tlg.num_states == 0 or tlg.num_arcs == 0:
+        raise WfstAsrError("L o G is empty: no sentence of G can be spelled with L; take both from one lang folder")
+    method = "direct" if parts else "openfst"
+    manifest = Manifest(
+        label_kind="token+1",
+        num_columns=columns.num_columns,
+        column_names="tokens of tokens.txt",
+        frame_shift_s=options.frame_shift_s,
+        acoustic_scale=options.acoustic_scale,
+        blank_column=columns.blank,
+        silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
+        inputs=inputs.hashes,
+        options={"method": method, "topology": options.topology},
+        steps=tuple(clock.done),
+    )
+    rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
+    check_writable_folder(target)
+    target.mkdir(parents=True, exist_ok=True)
+    write_tokens(columns, target / TOKENS_NAME)
+    write_graph_dir(
+        target,
+        tlg,
+        words=inputs.words,
+        phones=inputs.phones,
+        input_labels=token_input_labels(columns, inputs.label_of, inputs.blank_label),
+        manifest=manifest,
+        align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
+    )
+    return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest)
+
+
+def write_tokens(tokens: CtcTokens, path: str | os.PathLike[str]) -> None:
+    """Write `tokens.txt`: lines "name column"."""
+    with written_aside(path) as aside:
+        lines = (f"{name} {column}\n" for column, name in enumerate(tokens.names))
+        aside.write_text("".join(lines), encoding="utf-8")
+
+
+def token_input_labels(tokens: CtcTokens, label_of: dict[int, int], blank_label: int) -> NDArray[np.void]:
+    """Return the records of `input_labels.npy` for labels column + 1; the blank has phone 0 and HMM state -1."""
+    from wfst_asr.graph.graph_dir import INPUT_LABEL_DTYPE
+
+    labels = np.zeros(tokens.num_columns + 1, dtype=INPUT_LABEL_DTYPE)
+    labels["column"] = np.arange(-1, tokens.num_columns)
+    labels["self_loop"] = -1
+    for phone, label in label_of.items():
+        labels["phone"][label] = phone
+    labels["hmm_state"][blank_label] = -1
+    return labels
+
+
+def _read_inputs(lang: Path, grammar: str | os.PathLike[str] | NGramModel, tokens: CtcTokens) -> _Inputs:
+    from wfst_asr.fst.ops import as_table, read_fst
+
+    words, phones = read_symbols(lang / "words.txt"), read_symbols(lang / "phones.txt")
+    l_file = lang / "L_disambig.fst"
+    lexicon = as_table(read_fst(l_file, remedy=f"make it with: wfst-asr lang make lexicon.txt {lang}"))
+    column_of = {name: column for column, name in enumerate(tokens.names) if column != tokens.blank}
+    label_of = {number: column_of[name] + 1 for name, number in phones.items() if name in column_of}
+    known = {0, *phones.disambiguation_ids, *label_of}
+    for label in np.unique(lexicon.arcs["ilabel"]).tolist():
+        if label not in known:
+            raise WfstAsrError(
+                f"{l_file}: '{phones.names.get(label, label)}' is no token of the network; spell the words in its "
+                "tokens (wfst-asr lang spell), without marks of position (lang make --no-position-dependent)"
+            )
+    for label in np.unique(lexicon.arcs["olabel"]).tolist():
+        if label and label not in words.names:
+            raise WfstAsrError(f"{l_file}: has a word of number {label}, which words.txt has not; make both anew")
+    g, name, digest = read_grammar(grammar, words, lang)
+    hashes = {"L": hash_of_file(l_file), "tokens": hash_of("\n".join(tokens.names).encode()), name: digest}
+    return _Inputs(words, phones, lexicon, g, name == "G", label_of, tokens.blank + 1, hashes)
+
+
+def _plain_lexicon(inputs: _Inputs, options: CtcGraphOptions) -> "tuple[LexiconParts | None, str]":
+    """Return the parts of L for the direct compiler, or why it is not taken."""
+    from wfst_asr.graph.lexicon_parts import lexicon_parts
+    from wfst_asr.graph.window_hmms import DirectLimitError
+
+    if options.method == "openfst":
+        return None, ""
+    try:
+        return lexicon_parts(inputs.lexicon, inputs.phones.disambiguation_ids), ""
+    except DirectLimitError as error:
+        if options.method == "direct":
+            raise
+        return None, str(error)
+
+
+def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, clock: StepClock) -> ArcTable:
+    from wfst_asr.graph.direct import spoken_part
+    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
+    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+    from wfst_asr.graph.tlg import direct_tlg
+
+    with clock.step("L: lexicon") as size:
+        pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+    backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
+    grammar = inputs.grammar
+    if inputs.given_as_fst:
+        grammar = spoken_part(grammar, pronunciations.word, backoff_label=backoff)
+        if grammar.num_states == 0:
+            return grammar
+    return direct_tlg(
+        pronunciations,
+        grammar,
+        inputs.label_of,
+        blank_label=inputs.blank_label,
+        backoff_label=backoff,
+        silence_phone=parts.silence_phone,
+        silence_prob=parts.silence_prob,
+        topology=options.topology,
+        clock=clock,
+    )
+
+
+def _openfst(inputs: _Inputs, options: CtcGraphOptions, clock: StepClock) -> ArcTable:
+    from wfst_asr.graph.tlg import openfst_tlg
+
+    return openfst_tlg(
+        inputs.lexicon,
+        inputs.grammar,
+        inputs.label_of,
+        blank_label=inputs.blank_label,
+        unit_disambig=inputs.phones.disambiguation_ids,
+        topology=options.topology,
+        clock=clock,
+        unit_name=lambda label: inputs.phones.names.get(label, str(label)),
+        word_name=lambda label: inputs.words.names.get(label, str(label)),
+    )
