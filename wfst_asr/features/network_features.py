@@ -14,6 +14,7 @@ from wfst_asr.features.slice_spectrogram import SliceOptions, slice_spectrogram
 
 KINDS = ("fbank", "slices")
 _SLICE_S = 0.02
+_LEAST = 0.0  # digital silence has no logarithm; what rounding to 16 bits leaves is above this, of both kinds
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,12 @@ class NetworkFeatures:
     def of(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the features (T, num_features) of a recording, samples (N,) in 16-bit scale.
 
-        Mel bands have a frame for each 10 ms, a begun one counting from its half; slices one for each whole 20 ms.
+        Values below 0 become 0.  Mel bands have a frame for each 10 ms, a begun one counting from its half; slices one for each whole 20 ms.
 
         >>> NetworkFeatures(num_bins=30).of(np.ones(16000, dtype=np.float32)).shape
         (100, 30)
         """
         if self.padding_s:
             samples = np.pad(samples, round(self.padding_s * self.sample_rate_hz))
-        return fbank(samples, self._fbank) if self.kind == "fbank" else slice_spectrogram(samples, self._slices)
+        made = fbank(samples, self._fbank) if self.kind == "fbank" else slice_spectrogram(samples, self._slices)
+        return np.maximum(made, np.float32(_LEAST))
