@@ -66,7 +66,8 @@ class NetworkFeatures:
     def of(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the features (T, num_features) of a recording, samples (N,) in 16-bit scale.
 
-        Values below 0 become 0.  Mel bands have a frame for each 10 ms, a begun one counting from its half; slices one for each whole 20 ms.
+        Values below 0 become 0.  Mel bands have a frame for each 10 ms, counting one that is half there; slices one for
+        each whole 20 ms.
 
         >>> NetworkFeatures(num_bins=30).of(np.ones(16000, dtype=np.float32)).shape
         (100, 30)
