@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from wfst_asr.features.network_features import NetworkFeatures
 from wfst_asr.io.data_dir import DataDir, read_data_dir
 from wfst_asr.io.data_parts import with_speakers, with_utterances
 from wfst_asr.recipe.corpus_features import sample_rate_of
+from wfst_asr.recipe.corpus_layout import write_sets
 from wfst_asr.recipe.neural_model import CURVES_NAME, NeuralModel, curves_text, write_neural_model
 from wfst_asr.train.ctc import CtcOptions, Figures, SpokenText, train_ctc_network
 
@@ -64,6 +66,7 @@ def train_ctc(
     *,
     valid_dir: Path | Sequence[Path] | None = None,
     options: CtcOptions | None = None,
+    recordings: Path | None = None,
     step: Step | None = None,
 ) -> CtcSummary:
     """Train a network and write its folder, see `wfst_asr.recipe.neural_model`.
@@ -77,11 +80,13 @@ def train_ctc(
         valid_dir: the same to validate with; None: one speaker in ten of `data_dir`, which is not trained on, or one
             utterance in ten where there are fewer than ten speakers.
         options: see CtcOptions; None: the usual ones at the sample rate of the first recording.
+        recordings: the folder that they are in: an input of a stage, not read here.
         step: told what is done.
 
     Raises:
         WfstAsrError: a directory is bad, nothing can be used, or training fails.
     """
+    del recordings
     if options is None:
         rate = sample_rate_in(_listed(data_dir)[0])
         options = CtcOptions(NetworkFeatures(sample_rate_hz=rate, num_bins=40 if rate >= 16000 else 30))
@@ -184,6 +189,12 @@ def split_valid(data: DataDir) -> tuple[DataDir, DataDir]:
     return with_utterances(data, [name for name in data.utterances if name not in chosen]), with_utterances(
         data, chosen
     )
+
+
+def hold_out(out_dir: Path, *, data_dir: Path) -> dict[str, Any]:
+    """Write train/ and valid/ below a folder, see `split_valid`; return numbers of utterances and speakers."""
+    train, valid = split_valid(_with_text(data_dir))
+    return write_sets({"train": train, "valid": valid}, out_dir)
 
 
 def sample_rate_in(data_dir: Path) -> int:

@@ -57,7 +57,7 @@ def join_digits(
     out_dir: Path,
     *,
     recordings: Path,
-    strings: int = 100,
+    strings: int = 0,
     digits: tuple[int, int] = (3, 7),
     pause_s: tuple[float, float] = (0.05, 0.35),
     times: int = 1,
