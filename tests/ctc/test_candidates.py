@@ -42,7 +42,7 @@ def test_the_three_candidates_of_the_article():
         assert one.score == pytest.approx(one.acoustic_logprob + one.lm_logprob)
     told = explain_loss(ranking, 1)
     assert "HULLO loses to HELLO by" in told
-    assert "text:  favours HELLO by 6.91 (1,000 times)" in told
+    assert "text favours HELLO by 6.91 (1,000 times); its weight is 1" in told
 
 
 def test_sound_that_favours_hullo_loses_to_text_until_the_weight_is_small():
@@ -56,7 +56,7 @@ def test_sound_that_favours_hullo_loses_to_text_until_the_weight_is_small():
     assert need.sound_gap < 0 < need.text_gap
     assert 0 < need.lm_weight < 1
     assert need.wins_below
-    assert f"a language-model weight below {need.lm_weight:.3g}" in explain_loss(both, 1)
+    assert f"language-model weight below {need.lm_weight:.3g}" in explain_loss(both, 1)
 
 
 @given(st.integers(0, 10_000), st.floats(0.1, 3), st.floats(-1, 1))
@@ -109,7 +109,7 @@ def test_a_word_that_texts_never_have_is_told():
     )
     told = explain_loss(ranking, 1)
     assert "has HELLO and never HULLO" in told
-    assert "no language-model weight would do" in told
+    assert "no language-model weight would let it win" in told
 
 
 def test_a_candidate_longer_than_the_recording_is_impossible_and_not_fatal():

@@ -12,6 +12,7 @@ from wfst_asr.cli.lazy_group import LazyGroup
 _COMMANDS = {
     # name: (module, attribute, one line of help)
     "align": ("wfst_asr.cli.align", "align", "Times of words, phones and HMM states of transcribed recordings."),
+    "ctc": ("wfst_asr.cli.ctc", "ctc", "Letters out of the scores of a CTC network."),
     "data": ("wfst_asr.cli.data", "data", "Validate, subset and split Kaldi data directories."),
     "decode": ("wfst_asr.cli.decode", "decode", "Decode a data directory or score matrices with a graph."),
     "demo": ("wfst_asr.cli.demo", "demo", "Recognise English speech end to end."),

@@ -184,30 +184,42 @@ def _refuse_all(candidates: Sequence[ScoredCandidate], num_frames: int) -> None:
 
 
 def explain_loss(ranking: CandidateRanking, place: int) -> str:
-    """Say in a few lines why the candidate at a place loses, and what it would take to win."""
+    """Say in a few lines why the candidate at a place loses, and what it would take to win, each thing alone."""
     best, loser = ranking.winner, ranking.candidates[place]
     need = ranking.overtaking(place)
-    lines = [
-        f"{loser.text} loses to {best.text} by {need.gap:.2f}" if need.gap else f"{loser.text} draws with {best.text}"
-    ]
     if loser.acoustic_logprob == -np.inf:
         return f"{loser.text} is impossible in this recording: it needs more frames, or letters with probability 0"
-    lines.append(f"  sound: {_favours(need.sound_gap, best.text, loser.text)}")
+    behind = f"loses to {best.text}" + (f" by {need.gap:.2f}" if need.gap < np.inf else "")
+    lines = [f"{loser.text} {behind if need.gap else f'draws with {best.text}'}"]
+    lines.append(f"  sound {_favours(need.sound_gap, best.text, loser.text)}")
     if ranking.has_lm:
-        lines.append(f"  text:  {_favours(need.text_gap, best.text, loser.text)}, weighed {ranking.lm_weight:g}")
-    ways = [f"sound {need.gap:.2f} ({_times(need.gap)}) more in its favour"] if np.isfinite(need.gap) else []
-    if need.lm_logprob is not None:
-        times = need.lm_logprob - loser.lm_logprob
-        now = f", {_times(times)} as common as now" if np.isfinite(times) else ""
-        ways.append(f"a text log probability of {need.lm_logprob:.2f} (now {loser.lm_logprob:.2f}{now})")
-    elif ranking.has_lm and ranking.lm_weight > 0:
-        ways.append("no text alone would do, were it certain")
-    if need.lm_weight is not None:
-        ways.append(f"a language-model weight {'below' if need.wins_below else 'above'} {need.lm_weight:.3g}")
-    elif ranking.has_lm and need.gap:
-        ways.append("no language-model weight would do")
-    lines.append("  to win: " + "; or ".join(ways))
+        lines.append(f"  text {_favours(need.text_gap, best.text, loser.text)}; its weight is {ranking.lm_weight:g}")
+    ways, vain = _ways_to_win(ranking, loser, need)
+    if ways:
+        lines += ["  any one of these would let it win:", *(f"    {way}" for way in ways)]
+    lines += [f"  {way}" for way in vain]
     return "\n".join(lines)
+
+
+def _ways_to_win(ranking: CandidateRanking, loser: ScoredCandidate, need: Overtaking) -> tuple[list[str], list[str]]:
+    """Return what would let a loser win, each alone, and what would not."""
+    ways: list[str] = []
+    vain: list[str] = []
+    if need.gap == 0:
+        return ways, vain
+    if need.gap < np.inf:
+        ways.append(f"sound better by {need.gap:.2f} ({_times(need.gap)} as probable)")
+    if ranking.has_lm and need.lm_logprob is not None:
+        rise = need.lm_logprob - loser.lm_logprob
+        times = f" ({_times(rise)} as frequent)" if rise < np.inf else ""
+        ways.append(f"text log probability {need.lm_logprob:.2f} instead of {loser.lm_logprob:.2f}{times}")
+    elif ranking.has_lm and ranking.lm_weight > 0:
+        vain.append("no text would let it win, were it certain")
+    if need.lm_weight is not None:
+        ways.append(f"language-model weight {'below' if need.wins_below else 'above'} {need.lm_weight:.3g}")
+    elif ranking.has_lm:
+        vain.append("no language-model weight would let it win")
+    return ways, vain
 
 
 def _favours(gap: float, best: str, loser: str) -> str:
@@ -219,7 +231,7 @@ def _favours(gap: float, best: str, loser: str) -> str:
 
 
 def _times(nats: float) -> str:
-    factor = np.exp(nats)
-    return (
-        f"{factor:.3g} times" if factor < 1000 else (f"{factor:,.0f} times" if factor < 1e7 else f"{factor:.0e} times")
-    )
+    factor = np.exp(min(nats, 700.0))
+    if factor < 999.5:
+        return f"{factor:.3g} times"
+    return f"{factor:,.0f} times" if factor < 1e7 else f"{factor:.0e} times"

@@ -83,7 +83,7 @@ def band_frequencies_hz(options: SliceOptions | None = None) -> NDArray[np.float
     options = options or SliceOptions()
     frames = options._frames
     half = frames.frame_length // 2
-    return np.arange(half + 1) * (options.sample_rate_hz / (2 * half))
+    return np.arange(half + 1, dtype=np.float64) * (options.sample_rate_hz / (2 * half))
 
 
 def slice_spectrogram(samples: ArrayLike, options: SliceOptions | None = None) -> NDArray[np.float32]:
