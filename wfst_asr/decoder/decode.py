@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.decoder.acoustic_scores import check_scores
-from wfst_asr.decoder.beam import BeamSearch, NoPathError, SearchPath
-from wfst_asr.decoder.blank_skipping import BlankRuns, BlankSkipping, blank_runs, expand_path
+from wfst_asr.decoder.beam import BeamSearch, SearchPath
+from wfst_asr.decoder.blank_skipping import BlankSkipping, Searched, search_frames
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_counts import FrameStatistics, SearchCounts
 from wfst_asr.decoder.search_graph import SearchGraph
@@ -96,67 +96,22 @@ def decode(
     checked = check_scores(scores, graph.num_columns, column_names=names)
     if len(checked) == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
-    search, runs = searched(graph, checked, options or DecodeOptions(), keep_statistics=keep_statistics)
-    result = result_of_runs(graph, search, checked, runs, options or DecodeOptions())
-    search.tell_limits()
-    search.release()
+    done = search_frames(graph, checked, options or DecodeOptions(), _best_labels, keep_statistics=keep_statistics)
+    result = result_of_search(graph, done, checked)
+    done.release()
     return result
 
 
-def searched(
-    graph: SearchGraph,
-    scores: NDArray[np.float32],
-    options: DecodeOptions,
-    *,
-    keep_lattice: bool = False,
-    keep_statistics: bool = False,
-) -> tuple[BeamSearch, BlankRuns | None]:
-    """Return a search that has gone through all frames, or with `skip_blank` through those that are left.
-
-    Where no path goes through the frames that are left, or none to a final state, all are searched.
-
-    Args:
-        graph: to search.
-        scores: that `check_scores` returned.
-        options: dials of the search.
-        keep_lattice: as of BeamSearch.
-        keep_statistics: as of BeamSearch.
-
-    Raises:
-        WfstAsrError: blanks are to be skipped, but the graph is not of CTC; NoPathError: no path.
-    """
-    runs = None if options.skip_blank is None else blank_runs(graph, scores, options.skip_blank)
-    for taken in (runs, None) if runs else (None,):
-        dials = replace(options, skip_blank=None)
-        search = BeamSearch(graph, dials, keep_lattice=keep_lattice, keep_statistics=keep_statistics)
-        try:
-            search.advance_checked(scores if taken is None else taken.scores)
-        except NoPathError:
-            if taken is None:
-                raise
-            continue
-        if taken is None or search.relative_cost() < np.inf:
-            break
-        search.release()
-    return search, taken
+def _best_labels(search: BeamSearch, _scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    labels = search.graph.arcs["ilabel"][search.finish().arcs]
+    labels = np.ascontiguousarray(labels[labels != 0])
+    return np.arange(len(labels)), labels
 
 
-def result_of_runs(
-    graph: SearchGraph,
-    search: BeamSearch,
-    scores: NDArray[np.float32],
-    runs: BlankRuns | None,
-    options: DecodeOptions,
-) -> DecodeResult:
-    """Return what a search from `searched` has found, for all frames."""
-    path = search.finish()
-    if runs is None:
-        result = result_of_path(graph, path, scores, search)
-        return (
-            result if options.skip_blank is None else replace(result, skipping=BlankSkipping(len(scores), 0, 0.0, 0.0))
-        )
-    result = result_of_path(graph, expand_path(graph, path, runs), scores, search)
-    return replace(result, skipping=runs.told(scores, search.acoustic_scale, result.total_cost))
+def result_of_search(graph: SearchGraph, done: Searched, scores: NDArray[np.float32]) -> DecodeResult:
+    """Return what a search of `search_frames` has found in the (T, P) scores."""
+    result = result_of_path(graph, done.search.finish(), scores, done.told)
+    return result if done.skipping is None else replace(result, skipping=done.skipping)
 
 
 def decode_blocks(graph: SearchGraph, blocks: Iterable[Any], options: DecodeOptions | None = None) -> DecodeResult:

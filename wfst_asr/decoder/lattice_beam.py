@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from wfst_asr.decoder.acoustic_scores import check_scores
 from wfst_asr.decoder.beam import BeamSearch
-from wfst_asr.decoder.blank_skipping import expand_lattice
-from wfst_asr.decoder.decode import DecodeResult, result_of_runs, searched
+from wfst_asr.decoder.blank_skipping import search_frames
+from wfst_asr.decoder.decode import DecodeResult, result_of_search
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.decoder.search_graph import SearchGraph
 from wfst_asr.errors import WfstAsrError
@@ -69,14 +69,17 @@ def decode_lattice(
     if len(checked) == 0:
         raise WfstAsrError("scores have no frames; leave out empty recordings")
     chosen = options or DecodeOptions()
-    search, runs = searched(graph, checked, chosen, keep_lattice=True, keep_statistics=keep_statistics)
-    best = result_of_runs(graph, search, checked, runs, chosen)
-    lattice = prune(raw_lattice(search, checked if runs is None else runs.scores), search.options.lattice_beam)
-    if runs is not None:
-        lattice = expand_lattice(lattice, runs, graph.columns, checked)
-    search.tell_limits()
-    search.release()
-    return DecodedLattice(best, lattice)
+    done = search_frames(graph, checked, chosen, _labels_of_lattice, keep_lattice=True, keep_statistics=keep_statistics)
+    best = result_of_search(graph, done, checked)
+    raw = raw_lattice(done.search, checked)
+    done.release()
+    return DecodedLattice(best, prune(raw, chosen.lattice_beam))
+
+
+def _labels_of_lattice(search: BeamSearch, scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    lattice = prune(raw_lattice(search, scores), search.options.lattice_beam)
+    emitting = np.flatnonzero(lattice.ilabel)
+    return lattice.frame[lattice.source[emitting]].astype(np.int64), lattice.ilabel[emitting]
 
 
 def raw_lattice(search: BeamSearch, scores: NDArray[np.float32], *, end_anywhere: bool = False) -> Lattice:

@@ -20,7 +20,7 @@ class DecodeOptions:
         max_memory_mb: a search whose tokens need more than about this stops with an error.
         acoustic_scale: factor on the scores; None takes the graph's manifest's, or 1 where it has none.
         skip_blank: with graphs of CTC, runs of frames in which the blank has at least this probability are searched as
-            one frame (`decoder.blank_skipping`); usual is 0.98.  None searches all frames.
+            one frame (`decoder.blank_skipping`); usual is 0.98.  None searches frame by frame.
 
     Raises:
         WfstAsrError: a value out of range.

@@ -80,23 +80,6 @@ class SearchGraph:
                 return read_pronunciations(path)
         return Pronunciations({})
 
-    @cached_property
-    def repeated_labels(self) -> NDArray[np.bool_]:
-        """(L,) whether wherever an input label leads it can be repeated, without a word and at no cost."""
-        from wfst_asr.decoder import _repeat_kernels
-
-        states, arcs = self.states, self.arcs
-        found: NDArray[np.bool_] = _repeat_kernels.repeatable(
-            states["first_arc"],
-            states["num_arcs"],
-            arcs["ilabel"],
-            arcs["olabel"],
-            arcs["cost"],
-            arcs["nextstate"],
-            len(self.columns),
-        )
-        return found
-
     @property
     def frame_shift_s(self) -> float:
         """Seconds from one frame to the next: the manifest's, or 0.01."""
