@@ -20,8 +20,8 @@ def check_log_probs(log_probs: ArrayLike, *, blank: int, normalised: bool = True
         normalised: also refuse rows whose probabilities do not sum to one.
 
     Raises:
-        WfstAsrError: another shape, not numbers, NaN or plus infinity, a blank that is no column, or rows that are no
-            log-probabilities; the message says what they look like.
+        WfstAsrError: another shape, not numbers, NaN or plus infinity, a row of minus infinities, a blank that is no
+            column, or rows that are no log-probabilities; the message says what they look like.
 
     >>> check_log_probs([[0.6, 0.4]], blank=0)
     Traceback (most recent call last):
@@ -41,6 +41,12 @@ def check_log_probs(log_probs: ArrayLike, *, blank: int, normalised: bool = True
         raise WfstAsrError(
             f"scores at frame {frame}, column {column}: {checked[frame, column]}, expected a log-probability; "
             "check the network and its input for overflow"
+        )
+    if len(checked) and (checked.max(axis=1) == -np.inf).any():
+        frame = int(np.argmax(checked.max(axis=1) == -np.inf))
+        raise WfstAsrError(
+            f"scores at frame {frame} are all minus infinity, expected log-probabilities; "
+            "check the network for overflow"
         )
     if normalised and len(checked):
         _check_rows(checked)
@@ -82,10 +88,8 @@ def check_labels(labels: ArrayLike | Sequence[int], *, blank: int, num_labels: i
 
 
 def _check_rows(log_probs: LogProbs) -> None:
-    top = log_probs.max(axis=1)
-    shift = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        log_sum = shift + np.log(np.exp(log_probs - shift[:, None]).sum(axis=1))
+    top = log_probs.max(axis=1, keepdims=True)
+    log_sum = top[:, 0] + np.log(np.exp(log_probs - top).sum(axis=1))
     wrong = ~(np.abs(log_sum) <= _ROW_TOLERANCE)
     if not wrong.any():
         return
@@ -97,8 +101,6 @@ def _check_rows(log_probs: LogProbs) -> None:
         told = "are logarithms to base 10, expected natural ones; multiply by ln 10 = 2.302585"
     elif abs(np.exp(np.minimum(-row, 700)).sum() - 1) <= _ROW_TOLERANCE:
         told = "are negative log-probabilities, expected log-probabilities; change their sign"
-    elif top[frame] == -np.inf:
-        told = "are all minus infinity, expected log-probabilities; check the network for overflow"
     else:
         told = f"have probabilities that sum to {np.exp(min(log_sum[frame], 700)):.3g}, expected 1; apply log_softmax"
     raise WfstAsrError(f"scores at frame {frame} {told}")

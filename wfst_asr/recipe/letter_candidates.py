@@ -57,7 +57,12 @@ def judge_candidates(
     """
     if texts is None:
         found = prefix_search(log_probs, options, blank=tokens.blank, nbest=num_candidates)
-        candidates = [Candidate(tuple(tokens.text_of(one.labels).split()), one.labels) for one in found]
+        spelled: dict[str, tuple[int, ...]] = {}
+        for (
+            one
+        ) in found:  # texts that differ in boundaries between words alone are one candidate, spelled the likelier way
+            spelled.setdefault(tokens.text_of(one.labels), one.labels)
+        candidates = [Candidate(tuple(text.split()), labels) for text, labels in spelled.items()]
     else:
         candidates = [Candidate(tuple(text.split()), tokens.labels_of(text)) for text in dict.fromkeys(texts)]
         if not candidates:
