@@ -14,7 +14,7 @@ from wfst_asr.features.slice_spectrogram import SliceOptions, slice_spectrogram
 
 KINDS = ("fbank", "slices")
 _SLICE_S = 0.02
-_LEAST = 0.0  # digital silence has no logarithm; what rounding to 16 bits leaves is above this, of both kinds
+_LEAST = 0.0  # digital silence has no logarithm; what rounding to 16 bits leaves is mostly above this
 
 
 @dataclass(frozen=True)
