@@ -60,13 +60,18 @@ class NeuralModel:
         return self.features.frame_shift_s * self.network.options.subsample
 
     def scores(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return (T, V) natural-log probabilities of a recording, samples (N,) in 16-bit scale; none for no frames."""
+        """Return (T, V) natural-log probabilities of a recording, samples (N,) in 16-bit scale; none for no frames.
+
+        One thread computes them: a recording is so little work that more would mostly wait for one another.
+        """
         import torch
+
+        from wfst_asr.neural.fit import torch_threads
 
         features = self.features.of(samples)
         if len(features) == 0:
             return np.empty((0, len(self.tokens)), dtype=np.float32)
-        with torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             log_probs, _ = self.network(torch.from_numpy(features).unsqueeze(0), torch.tensor([len(features)]))
         found: NDArray[np.float32] = log_probs[0].numpy()
         return found
