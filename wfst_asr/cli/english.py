@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from wfst_asr.decoder.options import DecodeOptions
-    from wfst_asr.recipe.english_graph import EnglishGraphOptions
+    from wfst_asr.recipe.english_ctc import CtcRecogniser
     from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -78,7 +80,28 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
     return SphinxRecogniser.load(files.model_dir, folder)
 
 
-def _key(options: "EnglishGraphOptions") -> str:
+def english_ctc_recogniser(cache: Path | None, max_words: int) -> "CtcRecogniser":
+    """Load the recogniser with the network of the pip package hama; compile its graph first where it is not cached.
+
+    Args:
+        cache: folder for graphs; None for the user's.
+        max_words: vocabulary size, 0 for all.
+    """
+    from wfst_asr.cli.step_progress import progress_of_steps
+    from wfst_asr.recipe.english_ctc import CtcRecogniser, EnglishCtcOptions, compile_english_ctc_graph, is_current
+    from wfst_asr.recipe.english_graph import english_files
+
+    files = english_files()
+    options = EnglishCtcOptions(max_words=max_words)
+    folder = (cache or cache_dir()) / f"english-ctc-{_key(options)}"
+    if not is_current(folder, files, options):
+        click.echo(f"compiling the graph of English phones into {folder} (once; about a minute)", err=True)
+        with progress_of_steps() as report:
+            compile_english_ctc_graph(files, folder, options, report)
+    return CtcRecogniser.load(folder)
+
+
+def _key(options: "DataclassInstance") -> str:
     text = json.dumps(asdict(options), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -2,15 +2,42 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from wfst_asr.cli.english import check_recordings, english_options, english_recogniser, search_options
+from wfst_asr.cli.english import (
+    check_recordings,
+    english_ctc_recogniser,
+    english_options,
+    english_recogniser,
+    search_options,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wfst_asr.decoder.decode import DecodeResult
+    from wfst_asr.decoder.lattice_words import LatticeOptions
+    from wfst_asr.decoder.options import DecodeOptions
+    from wfst_asr.io.wav import Audio
+
+    Recognise = Callable[[NDArray[np.float32]], DecodeResult]
 
 
 @click.command()
 @click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Choice(["english", "english-ctc"]),
+    default="english",
+    show_default=True,
+    help="PocketSphinx's Gaussian mixtures, or the CTC network of the pip package hama.",
+)
 @click.option("--times", is_flag=True, help="Print a line a word: file, start, duration, word.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a recording.")
 @click.option("--confidence", is_flag=True, help="Tell confidences too, with --times or --json.")
@@ -22,6 +49,7 @@ from wfst_asr.cli.english import check_recordings, english_options, english_reco
 @english_options
 def transcribe(
     audio: tuple[Path, ...],
+    model: str,
     times: bool,
     as_json: bool,
     confidence: bool,
@@ -36,29 +64,31 @@ def transcribe(
 ) -> None:
     """Print the words of recordings of English speech (wav, flac, ogg; any sample rate).
 
-    The first call compiles the graph of the English model of the pip package pocketsphinx; later calls take it from the
-    cache.
+    The first call compiles the graph of the model with the language model of the pip package pocketsphinx; later calls
+    take it from the cache.
     """
     if (confidence or calibration) and not (times or as_json):
         raise click.UsageError("confidences are told with --times or --json; give one of them")
+    source = click.get_current_context().get_parameter_source
+    for name in ("cmn", "adapt") if model == "english-ctc" else ():
+        if source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} is of the model english; leave it out with --model english-ctc")
     check_recordings(audio)
     options = search_options(beam, max_active, acoustic_scale)
-    recogniser = english_recogniser(cache, max_words, tell=False)
-
-    from wfst_asr.recipe.sphinx_recogniser import CmnOptions
-    from wfst_asr.sphinx.adaptation import AdaptOptions
-
-    adaptation = AdaptOptions() if adapt else None
     wanted = None
     if confidence or calibration:
         from wfst_asr.decoder.lattice_words import LatticeOptions
         from wfst_asr.score.calibration import load_calibration
 
         wanted = LatticeOptions(calibration=load_calibration(calibration) if calibration else None)
+    if model == "english":
+        read, recognise = _mixtures(cache, max_words, options, wanted, cmn=cmn, adapt=adapt)
+    else:
+        read, recognise = _network(cache, max_words, options, wanted)
     for path in audio:
-        sound = recogniser.read(path)
+        sound = read(path)
         began = time.process_time()
-        result = recogniser.recognise(sound.samples, options, cmn=CmnOptions(cmn), adapt=adaptation, wanted=wanted)
+        result = recognise(sound.samples)
         seconds = time.process_time() - began
         if not result.reached_final:
             click.echo(f"wfst-asr: note: {path}: no final state was reached; the words may end too early", err=True)
@@ -86,3 +116,32 @@ def transcribe(
                 click.echo(f"{path} {w.start_s:.2f} {w.end_s - w.start_s:.2f} {w.word}{told}")
         else:
             click.echo(f"{path} {result.text}" if len(audio) > 1 else result.text)
+
+
+def _mixtures(
+    cache: Path | None,
+    max_words: int,
+    options: "DecodeOptions",
+    wanted: "LatticeOptions | None",
+    *,
+    cmn: str,
+    adapt: bool,
+) -> "tuple[Callable[[Path], Audio], Recognise]":
+    """Return how PocketSphinx's model reads and recognises a recording."""
+    recogniser = english_recogniser(cache, max_words, tell=False)
+
+    from wfst_asr.recipe.sphinx_recogniser import CmnOptions
+    from wfst_asr.sphinx.adaptation import AdaptOptions
+
+    adaptation = AdaptOptions() if adapt else None
+    return recogniser.read, lambda samples: recogniser.recognise(
+        samples, options, cmn=CmnOptions(cmn), adapt=adaptation, wanted=wanted
+    )
+
+
+def _network(
+    cache: Path | None, max_words: int, options: "DecodeOptions", wanted: "LatticeOptions | None"
+) -> "tuple[Callable[[Path], Audio], Recognise]":
+    """Return how the network reads and recognises a recording."""
+    recogniser = english_ctc_recogniser(cache, max_words)
+    return recogniser.read, lambda samples: recogniser.recognise(samples, options, wanted=wanted)
