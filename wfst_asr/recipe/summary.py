@@ -9,6 +9,7 @@ _KINDS = ("train", "graph", "decode")
 _COLUMNS = (  # heading, figure, digits
     ("", "", 0),
     ("WER %", "wer", 2),
+    ("LER %", "ler", 2),  # of letters
     ("at default", "wer_default", 2),
     ("unadapted", "wer_first_pass", 2),
     ("states", "pdfs", 0),
@@ -67,14 +68,16 @@ def summary_of(results: Iterable[StageResult]) -> dict[str, Any]:
 
 def table_of(told: Mapping[str, Any]) -> list[str]:
     """Return the lines of a table of what `summary_of` returned."""
-    rows = [tuple(heading for heading, _, _ in _COLUMNS)]
+    letters = any("ler" in entry for entry in told["stages"].values())
+    columns = [column for column in _COLUMNS if column[1] != "ler" or letters]
+    rows = [tuple(heading for heading, _, _ in columns)]
     for model, entry in told["stages"].items():
         peaks = [entry[name] for name in ("peak_mb", "graph_peak_mb", "decode_peak_mb") if name in entry]
         known = {**entry, "": model, "largest_peak_mb": max(peaks, default=None)}
-        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in _COLUMNS))
+        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in columns))
     for step, entry in told["steps"].items():
         known = {"": step, "cpu_seconds": entry["cpu_seconds"], "largest_peak_mb": entry["peak_mb"]}
-        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in _COLUMNS))
+        rows.append(tuple(_cell(known.get(name), digits) for _, name, digits in columns))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
