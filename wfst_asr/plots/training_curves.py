@@ -79,14 +79,19 @@ def _kept(curves: Sequence[Mapping[str, float]]) -> int:
 
 
 def _draw_loss(curves: Sequence[Mapping[str, float]], axes: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     epochs = [record["epoch"] for record in curves]
-    for name, label in (("train_loss", "training, as varied"), ("loss", "validation")):
+    for name, label in (("train_loss", "training (varied, with dropout)"), ("loss", "validation")):
         axes.plot(epochs, [record[name] for record in curves], label=label)
     kept = curves[_kept(curves)]
     axes.plot(
         [kept["epoch"]], [kept["loss"]], "o", fillstyle="none", color="C1", label=f"kept: epoch {kept['epoch']:g}"
     )
     axes.set(xlabel="epoch", ylabel="loss (natural log)", title="Loss", yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     _whole_epochs(axes)
 
 
