@@ -29,6 +29,7 @@ ASSET_NAMES = (ACOUSTIC_NAME, VOCABULARY_NAME, ENCODER_NAME, DECODER_NAME)
 _MOST_FRAMES = 1500  # the network leaves out, without a word, what comes after 30 s
 _MARGIN_FRAMES = 100  # heard on either side of a piece of a longer recording, and not used
 _FEWEST_SAMPLES = 400  # a window of the network's spectrogram
+_QUIET, _USUAL = 0.1, 0.5  # peaks below the first are raised to the second, about what the network was taught with
 _MOST_PHONES = 32  # as the package itself
 
 
@@ -100,7 +101,7 @@ class HamaNetwork:
     def log_probs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score a recording.
 
-        What is longer than 30 s is heard in pieces that overlap by four seconds.
+        What is longer than 30 s is heard in pieces that overlap by four seconds; a quiet recording is made louder.
 
         Args:
             samples: (N,) in 16-bit scale at 16 kHz.
@@ -116,6 +117,9 @@ class HamaNetwork:
                 f"the recording has {len(samples)} samples, too few for one frame; leave it out or take a longer one"
             )
         sound = np.clip(samples.astype(np.float32) / 32768.0, -1.0, 1.0)
+        loudest = float(np.abs(sound).max())
+        if 0.0 < loudest < _QUIET:
+            sound *= np.float32(_USUAL / loudest)
         num_frames = len(sound) // FRAME_SAMPLES + 1
         rows = np.empty((num_frames, self.tokens.num_columns), dtype=np.float32)
         for begin, first, end in pieces(num_frames):
