@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_STEP = 16  # frames
 _JITTER = 0.15  # lengths are sorted with so much noise, so that batches differ from epoch to epoch
 
 
@@ -48,14 +49,18 @@ def batches_of(
 
 
 def padded(matrices: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
-    """Return (B, T, D) with zeros behind the shorter ones, and the lengths (B,).
+    """Return (B, T, D) with zeros behind the frames of each, and the lengths (B,).
+
+    T is a multiple of 16: PyTorch keeps what it prepares for each shape of a recurrent layer, which adds up to gigabytes
+    where every batch has a length of its own.
 
     >>> values, lengths = padded([np.ones((1, 2), np.float32), np.ones((3, 2), np.float32)])
     >>> values.shape, lengths.tolist()
-    (torch.Size([2, 3, 2]), [1, 3])
+    (torch.Size([2, 16, 2]), [1, 3])
     """
     lengths = [len(matrix) for matrix in matrices]
-    values = np.zeros((len(matrices), max(lengths), matrices[0].shape[1]), dtype=np.float32)
+    frames = -(-max(lengths) // _STEP) * _STEP
+    values = np.zeros((len(matrices), frames, matrices[0].shape[1]), dtype=np.float32)
     for row, matrix in zip(values, matrices, strict=True):
         row[: len(matrix)] = matrix
     return torch.from_numpy(values), torch.tensor(lengths)
