@@ -51,8 +51,8 @@ def batches_of(
 def padded(matrices: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
     """Return (B, T, D) with zeros behind the frames of each, and the lengths (B,).
 
-    T is a multiple of 16: PyTorch keeps what it prepares for each shape of a recurrent layer, which adds up to gigabytes
-    where every batch has a length of its own.
+    T is a multiple of 16: PyTorch keeps what it prepares for each shape of a recurrent layer, which adds up to much
+    memory where every batch has a length of its own.
 
     >>> values, lengths = padded([np.ones((1, 2), np.float32), np.ones((3, 2), np.float32)])
     >>> values.shape, lengths.tolist()
