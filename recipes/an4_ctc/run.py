@@ -38,7 +38,7 @@ def page(recipe: Recipe, given: Given) -> None:
             band_masks=2, band_width=8, frame_masks=1.5, frame_width=10, tempo=0.15, warp=0.12, noise=0.2
         ),
         fit=FitOptions(
-            epochs=70, batch_frames=6000, learning_rate=3e-3, average=0.995, warmup_epochs=2, seed=given.seed
+            epochs=50, batch_frames=6000, learning_rate=3e-3, average=0.995, warmup_epochs=2, seed=given.seed
         ),
     )
 
