@@ -25,9 +25,11 @@ def page(recipe: Recipe, given: Given) -> None:
     """Recognise English digits, spelled letter by letter by a network, alone and in strings."""
     options = CtcOptions(
         features=NetworkFeatures(sample_rate_hz=8000, num_bins=30, padding_s=0.05),
-        network=RecurrentOptions(num_layers=2, hidden=128, dropout=0.2, centred=False),
-        augment=AugmentOptions(band_masks=1, band_width=5, frame_masks=0.5, frame_width=5, tempo=0.15, warp=0.1),
-        fit=FitOptions(epochs=40, batch_frames=4000, learning_rate=3e-3, average=0.99, seed=given.seed),
+        network=RecurrentOptions(num_layers=2, hidden=128, dropout=0.3, centred=False),
+        augment=AugmentOptions(
+            band_masks=1, band_width=5, frame_masks=1.0, frame_width=5, tempo=0.15, warp=0.1, noise=0.1
+        ),
+        fit=FitOptions(epochs=25, batch_frames=4000, learning_rate=3e-3, average=0.99, seed=given.seed),
     )
 
     corpus = given.corpus_of(recipe, HOME)
@@ -35,9 +37,8 @@ def page(recipe: Recipe, given: Given) -> None:
     strings = {}
     for number, part in enumerate(("train", "valid", "test")):
         inputs = {"data_dir": data / part, "recordings": corpus}
-        strings[part] = recipe.stage(
-            f"join-{part}", join_digits, inputs, {"seed": given.seed + number}, output=f"strings-{part}"
-        )
+        choices = {"times": 2 if part == "train" else 1, "seed": given.seed + number}
+        strings[part] = recipe.stage(f"join-{part}", join_digits, inputs, choices, output=f"strings-{part}")
 
     sets = {"data_dir": (data / "train", strings["train"]), "valid_dir": (data / "valid", strings["valid"])}
     model = recipe.stage(
