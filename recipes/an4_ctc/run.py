@@ -33,12 +33,12 @@ def page(recipe: Recipe, given: Given) -> None:
     """
     options = CtcOptions(
         features=NetworkFeatures(sample_rate_hz=16000, num_bins=40, padding_s=0.05),
-        network=RecurrentOptions(num_layers=3, hidden=128, dropout=0.3),
+        network=RecurrentOptions(num_layers=2, hidden=160, dropout=0.3),
         augment=AugmentOptions(
             band_masks=2, band_width=8, frame_masks=1.5, frame_width=10, tempo=0.15, warp=0.12, noise=0.2
         ),
         fit=FitOptions(
-            epochs=50, batch_frames=6000, learning_rate=3e-3, average=0.995, warmup_epochs=2, seed=given.seed
+            epochs=60, batch_frames=6000, learning_rate=3e-3, average=0.995, warmup_epochs=2, seed=given.seed
         ),
     )
 
