@@ -23,6 +23,7 @@ _COMMANDS = {
     "lattice": ("wfst_asr.cli.lattice", "lattice", "Copy, prune, rescore and search lattices."),
     "lm": ("wfst_asr.cli.lm", "lm", "Train, prune, mix, test and compile language models."),
     "score": ("wfst_asr.cli.score", "score", "Word and character error rates of a hypothesis."),
+    "scores": ("wfst_asr.cli.scores", "scores", "Check score matrices against a graph."),
     "stream": ("wfst_asr.cli.stream", "stream", "Recognise speech while it arrives."),
     "train": ("wfst_asr.cli.train", "train", "Train acoustic models, stage by stage."),
     "transcribe": ("wfst_asr.cli.transcribe", "transcribe", "Transcribe recordings of English speech."),
