@@ -166,7 +166,7 @@ def rightly_turned(given: Hypothesis, turned: Hypothesis) -> bool:
 
     Neighbouring frames are alike, so that a path can follow the best columns; the worst ones lead anywhere.
     """
-    return given.distance > 0.3 and turned.distance < 0.5 * given.distance
+    return given.distance > 0.2 and turned.distance < 0.6 * given.distance
 
 
 def scaled(rows: Any, factor: float) -> NDArray[np.float32]:
