@@ -113,7 +113,7 @@ def decode(
     num_jobs: int,
     as_json: bool,
 ) -> None:
-    r"""Decode recordings, or score matrices, with a compiled graph.
+    """Decode recordings, or score matrices, with a compiled graph.
 
     \b
     wfst-asr decode GRAPH DATA_DIR OUT_DIR --model MODEL_DIR
@@ -124,7 +124,7 @@ def decode(
     cost, their scaled total, frames, and whether a final state was reached, by utterance) and, where it adapts to
     speakers, fmllr.ark (their transforms).  Lattices, n-best lists, confidences and statistics are of the last pass;
     costs are those of the best path.
-    """
+    """  # noqa: D301
     if len(paths) != (count := 1 if scores else 2):
         names = "OUT_DIR" if scores else "DATA_DIR OUT_DIR"
         raise click.UsageError(f"{len(paths)} paths after GRAPH, expected {count}: {names}")

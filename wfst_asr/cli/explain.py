@@ -66,7 +66,7 @@ def explain(
     every_word: bool,
     as_json: bool,
 ) -> None:
-    r"""Say whether an error is the search's, the model's or the lexicon's.
+    """Say whether an error is the search's, the model's or the lexicon's.
 
     \b
     wfst-asr explain GRAPH AUDIO "the words that were said" --model MODEL_DIR
@@ -75,7 +75,7 @@ def explain(
 
     GRAPH is a graph folder, or 'english' for the graph of wfst-asr demo.  REFERENCE is the words, or a file of them: a
     Kaldi text file, or nothing but words.  The reference is forced through the same graph with the same scores.
-    """
+    """  # noqa: D301
     if scores and model:
         raise click.UsageError("--model scores a recording; leave it out with --scores")
     from wfst_asr.cli.explanation_report import print_explanation

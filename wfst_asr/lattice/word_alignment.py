@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.lattice.blank_parser import BlankParser, has_blank
 from wfst_asr.lattice.compact_lattice import CompactLattice
 from wfst_asr.lattice.empty_arcs import NO_COST, ArcList, Cost, without_empty_arcs
 from wfst_asr.lattice.phones import phone_begins
@@ -72,7 +73,7 @@ def align_lexicon(
 
     Where phones can be divided into words in several ways, each path gets one division: of what is not decided yet by
     what follows, words come before silences, and longer pronunciations before shorter ones.  A word may have an empty
-    pronunciation; its arc has no frames.
+    pronunciation; its arc has no frames.  In graphs of CTC, runs of blanks between words are silences.
 
     Args:
         lattice: determinized, or any other.
@@ -84,7 +85,10 @@ def align_lexicon(
         WfstAsrError: a word without pronunciation, labels whose meaning is not known, or a lattice that needs more than
             `max_states`.
     """
-    return _align(lattice, input_labels, LexiconParser(pronunciations, _words(lattice)), max_states)
+    parser: WordParser = LexiconParser(pronunciations, _words(lattice))
+    if has_blank(input_labels):
+        parser = BlankParser(parser)
+    return _align(lattice, input_labels, parser, max_states)
 
 
 def partial_arcs(
@@ -116,6 +120,8 @@ def partial_arcs(
     parser: WordParser
     if pronunciations is not None:
         parser = LexiconParser(pronunciations, _words(aligned))
+        if has_blank(input_labels):
+            parser = BlankParser(parser)
     else:
         parser = BoundaryParser(np.asarray(boundaries, dtype=np.int8))
     last_state = np.zeros(int(input_labels["phone"].max(initial=0)) + 1, dtype=np.int64)

@@ -126,9 +126,24 @@ def compile_ctc_graph(
         phones=inputs.phones,
         input_labels=token_input_labels(columns, inputs.label_of, inputs.blank_label),
         manifest=manifest,
-        align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
+        align_lexicon=_as_aligned(rows, options.topology) if rows else None,
     )
     return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest)
+
+
+def _as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, tuple[str, ...]]]:
+    """Return (word, tokens as alignments show them): where no blank must part equal tokens, they may run together."""
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
+    for row in rows:
+        if len(row) <= 2 or row[1] == EPSILON:
+            continue
+        variants: list[tuple[str, ...]] = [()]
+        for token in row[2:]:
+            longer = [(*variant, token) for variant in variants]
+            merged = [v for v in variants if v[-1:] == (token,)] if topology != "standard" else []
+            variants = longer + merged
+        found.update(((row[1], variant), None) for variant in variants)
+    return list(found)
 
 
 def write_tokens(tokens: CtcTokens, path: str | os.PathLike[str]) -> None:
