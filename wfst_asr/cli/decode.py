@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 @click.option("--beam", default=13.0, show_default=True, help="Search beam, in scaled cost.")
 @click.option("--max-active", default=7000, show_default=True, help="Tokens expanded a frame at most; 0: no limit.")
 @click.option("--min-active", default=200, show_default=True, help="Tokens expanded a frame at least.")
-@click.option("--acoustic-scale", type=float, help="Factor on the scores.  [default: the graph's]")
+@click.option(
+    "--acoustic-scale", type=float, help="Factor on the scores.  [default: the graph's; for hybrid networks 1/8]"
+)
 @click.option(
     "--lm-weight", type=click.FloatRange(0, min_open=True), help="The inverse of the acoustic scale, in place of it."
 )
@@ -228,6 +230,7 @@ def _decode_trained(
     from wfst_asr.recipe.decode_data import DataDecoder
     from wfst_asr.recipe.decoding import SetOptions
     from wfst_asr.recipe.evaluation import EvaluationOptions
+    from wfst_asr.recipe.hybrid_model import USUAL_LM_WEIGHT
     from wfst_asr.recipe.labelled_graph import words_of_silence
     from wfst_asr.recipe.speaker_adaptation import AdaptationOptions
     from wfst_asr.recipe.trained_graph import usual_acoustic_scale
@@ -238,7 +241,10 @@ def _decode_trained(
         raise WfstAsrError(f"{model_dir}: is not adapted to speakers (wfst-asr train sat); leave --passes out")
     if search.acoustic_scale is None:
         usual = usual_acoustic_scale(decoder.model.tree)
-        search = replace(search, acoustic_scale=graph.acoustic_scale if graph.manifest else usual)
+        if decoder.model.network is not None:
+            search = replace(search, acoustic_scale=1.0 / USUAL_LM_WEIGHT)
+        else:
+            search = replace(search, acoustic_scale=graph.acoustic_scale if graph.manifest else usual)
     adaptation = AdaptationOptions(passes=passes - 1) if passes else AdaptationOptions()
     silent = words_of_silence(Path(graph.name) / "align_lexicon.txt", decoder.model.silence)
     wanted = _without_silence(wanted, graph, silent)

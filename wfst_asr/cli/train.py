@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wfst_asr.cli.train_ctc import ctc
+from wfst_asr.cli.train_hybrid import hybrid
 
 if TYPE_CHECKING:
     from wfst_asr.recipe.training import TrainingSummary
@@ -21,10 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def train() -> None:
-    """Train acoustic models: monophones, triphones, LDA+MLLT, speaker-adaptive; networks of letters."""
+    """Train acoustic models: monophones, triphones, LDA+MLLT, speaker-adaptive; networks of letters and of states."""
 
 
 train.add_command(ctc)
+train.add_command(hybrid)
 
 
 def _folders(*names: str) -> Callable[[F], F]:

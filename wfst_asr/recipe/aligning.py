@@ -96,7 +96,7 @@ def align_data(
     """
     out, tell = Path(out_dir), step or (lambda _what, _at, _of: None)
     check_writable_folder(out)
-    model = read_trained_model(model_dir)
+    model = read_trained_model(model_dir, network=False)
     lang = read_lang_dir(lang_dir)
     check_phones(lang, Path(model_dir))
     training_lang = read_training_lang(lang)

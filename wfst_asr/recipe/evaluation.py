@@ -20,6 +20,7 @@ from wfst_asr.io.archives import matrix_writer
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus
 from wfst_asr.recipe.decoding import DecodedUtterance, SetOptions, decode_set, hypotheses_of
+from wfst_asr.recipe.hybrid_model import USUAL_LM_WEIGHT, HybridNetwork
 from wfst_asr.recipe.labelled_graph import words_of_silence
 from wfst_asr.recipe.model_dir import TrainedModel, read_trained_model
 from wfst_asr.recipe.scorers import check_graph_of_model
@@ -39,7 +40,7 @@ class EvaluationOptions:
     Attributes:
         decoding: search, weights and penalties.
         adaptation: of models that are adapted to speakers.
-        default_lm_weight: the weight that is used where nothing can be tuned; None: that of the graph.
+        default_lm_weight: the weight that is used where nothing can be tuned; None: that of the graph, for networks 8.
     """
 
     decoding: SetOptions = field(default_factory=SetOptions)
@@ -103,13 +104,17 @@ def evaluate(
     corpus = load_corpus(data_dir, model.pipeline.mfcc)
     if corpus.words is None or not any(corpus.words):
         raise WfstAsrError(f"{data_dir}: has no transcripts to score with; add its file 'text'")
+    if model.network and options.decoding.search.acoustic_scale is None:
+        search = replace(options.decoding.search, acoustic_scale=1.0 / USUAL_LM_WEIGHT)
+        options = replace(options, decoding=replace(options.decoding, search=search))
     passes = decode_passes(corpus, model, graph, options, num_jobs=num_jobs, step=told)
     references = dict(zip(corpus.utterances, corpus.words, strict=True))
     if corpus.left_out:  # they count as recognised without a word
         text = read_data_dir(data_dir).text or {}
         references |= {utterance: tuple(text.get(utterance, "").split()) for utterance in corpus.left_out}
     silent = words_of_silence(Path(graph_dir) / "align_lexicon.txt", model.silence)
-    default_weight = options.default_lm_weight or float(round(1.0 / graph.acoustic_scale))
+    usual = USUAL_LM_WEIGHT if model.network else float(round(1.0 / graph.acoustic_scale))
+    default_weight = options.default_lm_weight or usual
     sweeps = []
     for found in passes.decoded:
         hypotheses = hypotheses_of(found, options.decoding, left_out=silent)
@@ -183,7 +188,8 @@ def decode_passes(
     plain = [model.pipeline.apply(corpus.raw(i), stats_in[name]) for i, name in enumerate(corpus.speakers)]
     silence = _silence_ids(graph, model)
     transforms: dict[str, NDArray[np.float64]] = {}
-    features, gmm, results = plain, model.si_gmm or model.gmm, []
+    features, results = plain, []
+    scorer = model.first_scorer
     for number in range(count + 1):
         last = number == count
         chosen = options.decoding
@@ -194,7 +200,7 @@ def decode_passes(
             )
         found = []
         speakers = SpeakerStatistics(model, silence, options.adaptation, transforms)
-        for index, one in enumerate(decode_set(graph, _scores(corpus, features, gmm), chosen, num_jobs=num_jobs)):
+        for index, one in enumerate(decode_set(graph, _scores(corpus, features, scorer), chosen, num_jobs=num_jobs)):
             step(f"decoding, pass {number + 1}" if count else "decoding", index + 1, len(plain))
             if one.posteriors is not None:
                 speakers.add(corpus.speakers[index], plain[index], features[index], one.posteriors)
@@ -209,15 +215,15 @@ def decode_passes(
                 apply_transform(matrix, transforms[name]) if name in transforms else matrix
                 for matrix, name in zip(plain, corpus.speakers, strict=True)
             ]
-            gmm = model.gmm
+            scorer = model.gmm
     return Passes(tuple(results), transforms)
 
 
 def _scores(
-    corpus: Corpus, features: list[NDArray[np.float32]], gmm: AcousticModel
+    corpus: Corpus, features: list[NDArray[np.float32]], scorer: AcousticModel | HybridNetwork
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     for utterance, matrix in zip(corpus.utterances, features, strict=True):
-        yield utterance, partial(gmm.log_likelihoods, matrix)
+        yield utterance, partial(scorer.log_likelihoods, matrix)
 
 
 def _silence_ids(graph: SearchGraph, model: TrainedModel) -> frozenset[int]:

@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from wfst_asr.kaldi.acoustic_model import read_model, write_model
 from wfst_asr.kaldi.matrix import read_matrix, write_matrix
 from wfst_asr.kaldi.tree import read_tree, write_tree
 from wfst_asr.recipe.files_together import files_together
+from wfst_asr.recipe.hybrid_model import HybridNetwork, read_hybrid
 from wfst_asr.recipe.kaldi_features import described, kaldi_pipeline
 from wfst_asr.tree.decision_tree import DecisionTree
 
@@ -40,6 +41,7 @@ class TrainedModel:
         si_gmm: Gaussians for features without the speaker's transform; None where the model has no such transforms.
         silence: names of the phones of silence and noise.
         info: what else is told of the model (stage, sizes).
+        network: scores the frames in place of the Gaussians, which aligned its training data; None: they do.
     """
 
     tree: DecisionTree
@@ -49,6 +51,12 @@ class TrainedModel:
     si_gmm: AcousticModel | None = None
     silence: tuple[str, ...] = ()
     info: Mapping[str, Any] | None = None
+    network: HybridNetwork | None = None
+
+    @property
+    def first_scorer(self) -> AcousticModel | HybridNetwork:
+        """What scores features without a speaker's transform: `log_likelihoods`."""
+        return self.network or self.si_gmm or self.gmm
 
     @property
     def adapted(self) -> bool:
@@ -87,7 +95,9 @@ def write_model_files(model: TrainedModel, folder: str | os.PathLike[str]) -> No
     write_model(model.transitions, model.gmm, root / MODEL_NAME)
 
 
-def read_trained_model(folder: str | os.PathLike[str], *, sample_rate_hz: float | None = None) -> TrainedModel:
+def read_trained_model(
+    folder: str | os.PathLike[str], *, sample_rate_hz: float | None = None, network: bool = True
+) -> TrainedModel:
     """Read the folder of a trained model, of ours or Kaldi's.
 
     Kaldi's has no features.json; its features are worked out by `kaldi_pipeline` and told in a note.
@@ -95,6 +105,7 @@ def read_trained_model(folder: str | os.PathLike[str], *, sample_rate_hz: float 
     Args:
         folder: with final.mdl and tree.
         sample_rate_hz: of the recordings, for a folder of Kaldi's that does not tell it.
+        network: with the network that scores in place of the Gaussians, where the folder has one, and its features.
 
     Raises:
         WfstAsrError: a file is missing or damaged, or files are of different models.
@@ -129,7 +140,15 @@ def read_trained_model(folder: str | os.PathLike[str], *, sample_rate_hz: float 
             f"{pipeline.dim} dimensions of features, {tree.num_pdfs} pdfs in {TREE_NAME}); train it again"
         )
     silence = tuple(str(name) for name in record.get("silence_phones", ()))
-    return TrainedModel(tree, transitions, gmm, pipeline, si_gmm, silence, record.get("info"))
+    made = TrainedModel(tree, transitions, gmm, pipeline, si_gmm, silence, record.get("info"))
+    hybrid = read_hybrid(root) if network else None
+    if hybrid is None:
+        return made
+    if hybrid.num_pdfs != gmm.num_pdfs:
+        raise WfstAsrError(
+            f"{root}: its network tells {hybrid.num_pdfs} pdfs, but {MODEL_NAME} has {gmm.num_pdfs}; train it again"
+        )
+    return replace(made, pipeline=hybrid.pipeline, si_gmm=None, network=hybrid)
 
 
 def read_transforms(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float64]]:

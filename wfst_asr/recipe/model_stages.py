@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfst_asr.recipe.evaluation import evaluate
+from wfst_asr.recipe.hybrid_training import train_hybrid
 from wfst_asr.recipe.language import LM_NAME
 from wfst_asr.recipe.stages import Recipe
 from wfst_asr.recipe.trained_graph import compile_trained_graph
+from wfst_asr.train.hybrid import HybridOptions
 
 
 @dataclass(frozen=True)
@@ -80,4 +82,30 @@ class ModelStages:
                 output=f"{called}-decode",
                 aliases=others("decode") if called == name else (),
             )
+        return model
+
+    def add_hybrid(self, name: str, options: HybridOptions, *, gaussians: Path) -> Path:
+        """Add the stages train-NAME and decode-NAME of a network for the states of a model; return its folder.
+
+        Args:
+            name: of the network.
+            options: of the training.
+            gaussians: folder of the model, which `add` returned; its graph is the network's.
+        """
+        model = self.recipe.stage(
+            f"train-{name}",
+            train_hybrid,
+            {"gmm_dir": gaussians, "data_dir": self.train, "alignments": gaussians},
+            {"options": options},
+            output=name,
+            resumable=True,
+        )
+        graph = gaussians.with_name(f"{gaussians.name}-graph")
+        self.recipe.stage(
+            f"decode-{name}",
+            evaluate,
+            {"model_dir": model, "graph_dir": graph, "data_dir": self.test},
+            {},
+            output=f"{name}-decode",
+        )
         return model

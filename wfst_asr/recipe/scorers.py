@@ -73,11 +73,11 @@ def scorer_for(model_dir: str | os.PathLike[str]) -> Scorer:
         from wfst_asr.recipe.model_dir import read_trained_model
 
         trained = read_trained_model(folder)
-        gmm, pipeline = trained.si_gmm or trained.gmm, trained.pipeline
+        first, pipeline = trained.first_scorer, trained.pipeline
         return Scorer(
             pipeline.sample_rate_hz,
-            gmm.num_pdfs,
-            lambda samples: gmm.log_likelihoods(pipeline.apply(pipeline.raw(samples))),
+            first.num_pdfs,
+            lambda samples: first.log_likelihoods(pipeline.apply(pipeline.raw(samples))),
         )
     if is_neural_model(folder):
         network = read_neural_model(folder)

@@ -251,7 +251,13 @@ def stream_model(model_dir: str | os.PathLike[str]) -> StreamModel:
     if is_trained_model(folder):
         from wfst_asr.recipe.model_dir import read_trained_model
 
-        return TrainedStreamModel(read_trained_model(folder))
+        model = read_trained_model(folder)
+        if model.network is not None:
+            raise WfstAsrError(
+                f"{folder}: a network of states sees frames to come, which a stream does not have; decode whole "
+                "recordings (wfst-asr decode), or stream with the model of Gaussian mixtures that it was trained from"
+            )
+        return TrainedStreamModel(model)
     if is_neural_model(folder):
         raise WfstAsrError(
             f"{folder}: is a network that reads both ways, which needs the whole recording; use wfst-asr decode"

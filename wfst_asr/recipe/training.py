@@ -159,7 +159,7 @@ def train_adaptive(
     job = _Job.of(data_dir, lang_dir, out_dir, step)
     options = options or SatOptions()
     earlier = job.earlier(alignments)
-    first = read_trained_model(alignments)
+    first = read_trained_model(alignments, network=False)
     transforms = read_transforms(Path(alignments) / TRANSFORMS_NAME)
     corpus = job.corpus(first.pipeline.mfcc)
     with job.run("sat", options, corpus, alignments) as run:
