@@ -21,6 +21,7 @@ Rows = NDArray[np.float64]
 _SUM_TOLERANCE = 0.05  # of log sum exp, in the median row: what compressed archives and rounding leave
 _HIGHEST_RATIO = 25.0  # log of posterior over prior
 _FIT_ROWS = 3000
+_LEAST_STRETCHES = 10
 
 
 @dataclass(frozen=True)
@@ -135,22 +136,27 @@ class BlankShape:
         column: that column.
         share: in which part of the frames it is best.
         isolated: which part of the stretches of other best columns stands alone between stretches of it.
+        stretches: how many there are of these others.
     """
 
     column: int
     share: float
     isolated: float
+    stretches: int
 
     @property
     def is_blank(self) -> bool:
-        """Whether other columns come one at a time between stretches of it, as labels between blanks do."""
-        return self.share >= 0.25 and self.isolated >= 0.25
+        """Whether other columns come one at a time between stretches of it, as labels between blanks do.
+
+        A few of them do not tell.
+        """
+        return self.stretches >= _LEAST_STRETCHES and self.share >= 0.25 and self.isolated >= 0.25
 
 
 def blank_shape(matrices: list[Any]) -> BlankShape:
     """Return which column is best most often.
 
-    >>> blank_shape([np.log([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]])]).is_blank
+    >>> blank_shape([np.log([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]] * 10)]).is_blank
     True
     """
     best = [np.asarray(matrix).argmax(axis=1) for matrix in matrices]
@@ -164,7 +170,7 @@ def blank_shape(matrices: list[Any]) -> BlankShape:
         after = np.concatenate((~other[1:], [True]))
         stretches += int(other.sum())
         alone += int((other & before & after).sum())
-    return BlankShape(column, float(counts[column] / counts.sum()), alone / max(1, stretches))
+    return BlankShape(column, float(counts[column] / counts.sum()), alone / max(1, stretches), stretches)
 
 
 def labels_a_frame(matrices: list[Any], silent: int) -> float:
