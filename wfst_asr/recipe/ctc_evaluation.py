@@ -30,12 +30,12 @@ class GraphDecoding:
     Attributes:
         beam: of the search, in scaled cost.
         lm_weights: inverse acoustic scales that the validation data choose among.
-        insertion_penalties: costs a word that they choose among.
+        insertion_penalties: costs a word that they choose among; less than 0 is a bonus.
     """
 
     beam: float = 16.0
-    lm_weights: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-    insertion_penalties: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    lm_weights: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+    insertion_penalties: tuple[float, ...] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0)
 
     def options(self, acoustic_scale: float) -> SetOptions:
         """Return the options of the search."""
