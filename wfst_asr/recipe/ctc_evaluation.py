@@ -108,6 +108,7 @@ def evaluate_with_graph(
     data_dir: Path,
     valid_dir: Path | None = None,
     recordings: Path | None = None,
+    fixed: tuple[float, float] = (1.0, 0.0),
     decoding: GraphDecoding | None = None,
     num_jobs: int = 1,
     step: Step | None = None,
@@ -121,8 +122,9 @@ def evaluate_with_graph(
         model_dir: the network.
         graph_dir: of its tokens.
         data_dir: data directory with transcripts.
-        valid_dir: the same, to choose with; None: weight 1 and no penalty, chosen by nobody.
+        valid_dir: the same, to choose with, of texts that the language model has not seen; None: take `fixed`.
         recordings: the folder that they are in: an input of a stage, not read here.
+        fixed: language-model weight and insertion penalty, of those that `decoding` has.
         decoding: the search and the choice.
         num_jobs: threads.
         step: told how far it is.
@@ -140,7 +142,7 @@ def evaluate_with_graph(
     graph = load_graph(graph_dir)
     check_graph_of_scorer(graph, scorer_for(model_dir))
     model = read_neural_model(model_dir)
-    pair = (1.0, 0.0)
+    pair = fixed
     figures: dict[str, Any] = {}
     if valid_dir is not None:
         sweep, _ = _sweep(graph, _heard(valid_dir, model), chosen, num_jobs, step)
