@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--max-active", default=7000, show_default=True, help="Tokens expanded a frame at most; 0: no limit.")
 @click.option("--min-active", default=200, show_default=True, help="Tokens expanded a frame at least.")
 @click.option(
-    "--acoustic-scale", type=float, help="Factor on the scores.  [default: the graph's; for hybrid networks 1/8]"
+    "--acoustic-scale", type=float, help="Factor on the scores.  [default: the graph's; for hybrid networks 0.1]"
 )
 @click.option(
     "--lm-weight", type=click.FloatRange(0, min_open=True), help="The inverse of the acoustic scale, in place of it."

@@ -16,8 +16,8 @@ from wfst_asr.errors import WfstAsrError
 @click.argument("data", metavar="DATA_DIR", type=click.Path(path_type=Path))
 @click.argument("alignments", metavar="ALIGNMENTS", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT_DIR", type=click.Path(path_type=Path))
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True, help="Passes over the data.")
-@click.option("--batch-frames", type=click.IntRange(1), default=4000, show_default=True, help="Of a batch.")
+@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Passes over the data.")
+@click.option("--batch-frames", type=click.IntRange(1), default=3000, show_default=True, help="Of a batch.")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
@@ -27,7 +27,7 @@ from wfst_asr.errors import WfstAsrError
 )
 @click.option("--hidden", type=click.IntRange(1), default=256, show_default=True, help="Units of a layer.")
 @click.option(
-    "--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.3, show_default=True, help="After each layer."
+    "--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.2, show_default=True, help="After each layer."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same network.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="More may change the last bits.")

@@ -26,7 +26,7 @@ class TdnnOptions:
     hidden: int = 256
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     dilations: tuple[int, ...] = (1, 2, 3, 4)
-    dropout: float = 0.3
+    dropout: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("num_features", "num_pdfs", "hidden"):

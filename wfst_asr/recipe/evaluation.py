@@ -40,7 +40,7 @@ class EvaluationOptions:
     Attributes:
         decoding: search, weights and penalties.
         adaptation: of models that are adapted to speakers.
-        default_lm_weight: the weight that is used where nothing can be tuned; None: that of the graph, for networks 8.
+        default_lm_weight: the weight that is used where nothing can be tuned; None: that of the graph, for networks 10.
     """
 
     decoding: SetOptions = field(default_factory=SetOptions)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wfst_asr.neural.tdnn import TdnnNetwork
 
 HYBRID_NAME, WEIGHTS_NAME = "hybrid.json", "hybrid.pt"
-USUAL_LM_WEIGHT = 8.0  # posteriors of a network are not as sure of themselves as likelihoods of Gaussians
+USUAL_LM_WEIGHT = 10.0  # as in Kaldi's recipes of networks; likelihoods of Gaussians vary more
 FORMAT = 1
 
 

@@ -31,7 +31,7 @@ class HybridOptions:
 
     network: TdnnOptions = field(default_factory=TdnnOptions)
     fit: FitOptions = field(
-        default_factory=lambda: FitOptions(epochs=12, batch_frames=4000, learning_rate=2e-3, average=0.99)
+        default_factory=lambda: FitOptions(epochs=20, batch_frames=3000, learning_rate=2e-3, average=0.99)
     )
     noise: float = 0.1
 
