@@ -11,9 +11,7 @@ import click
 @click.argument("tokens", metavar="TOKENS", type=click.Path(path_type=Path))
 @click.argument("lexicon", metavar="LEXICON", type=click.Path(path_type=Path))
 @click.option("--blank", help="Name of the blank among the tokens, if it has an unusual one.")
-@click.option(
-    "--all-spellings", is_flag=True, help="Every way to divide a word, not just the shortest."
-)
+@click.option("--all-spellings", is_flag=True, help="Every way to divide a word, not just the shortest.")
 def spell(words: Path, tokens: Path, lexicon: Path, blank: str | None, all_spellings: bool) -> None:
     """Write LEXICON, the words of WORDS spelled in the letters or word pieces of TOKENS.
 
