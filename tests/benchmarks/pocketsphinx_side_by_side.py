@@ -5,8 +5,10 @@
 DATA_DIR is a Kaldi data directory with `text` and `wav.scp` of English speech.  Both recognisers take the English model
 of the pip package pocketsphinx; PocketSphinx runs with its own defaults, a recording at a time.  Recordings are
 alternated between the recognisers, so that all see the same load of the machine.  wfst_asr runs as `wfst-asr transcribe`
-does, adapting to each recording in a second pass, and once more without adaptation (row `one_pass`).  CPU seconds are those of features, scores and
-search (PocketSphinx: `process_raw` and `end_utt`); loading models and reading audio files is outside for both.
+does, adapting to each recording in a second pass, and once more without adaptation (row `one_pass`).  Row `english_ctc` is
+`wfst-asr transcribe --model english-ctc`: the same dictionary's words and language model with the network of the pip
+package hama.  CPU seconds are those of features or network, scores and search (PocketSphinx: `process_raw` and
+`end_utt`); loading models and reading audio files is outside for all.
 """
 
 import json
@@ -18,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from wfst_asr.cli.english import cache_dir, english_recogniser
+from wfst_asr.cli.english import cache_dir, english_ctc_recogniser, english_recogniser
 from wfst_asr.decoder.options import DecodeOptions
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.sphinx_recogniser import CMN_KINDS, CmnOptions
@@ -70,6 +72,7 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
 
     data = read_data_dir(corpus)
     recogniser = english_recogniser(cache or cache_dir(), 0, tell=False)
+    ctc_recogniser = english_ctc_recogniser(cache or cache_dir(), 0)
     utterances = list(data.utterances)[: limit or None]
     if data.text is None:
         raise click.UsageError(f"{corpus} has no text to compare with")
@@ -81,10 +84,12 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
     recognisers = {
         "wfst_asr": lambda samples: recogniser.recognise(samples, options, adapt=AdaptOptions()).words,
         "one_pass": lambda samples: recogniser.recognise(samples, options).words,
+        "english_ctc": lambda samples: ctc_recogniser.recognise(samples, options).words,
         "pocketsphinx": lambda samples: pocketsphinx_words(decoder, samples),
     }
     rows = {name: Row() for name in recognisers}
-    recognisers["wfst_asr"](audio[utterances[0]])  # loads the kernels
+    for words_of in recognisers.values():  # loads the kernels
+        words_of(audio[utterances[0]])
     for utterance in utterances:
         for name, words_of in recognisers.items():
             began = time.process_time()
@@ -99,12 +104,11 @@ def main(corpus: Path, cache: Path | None, limit: int, beam: float, sweep: bool,
             f"{name:14}{row['wer']:8.2f}{row['cpu_seconds']:9.2f}{row['real_time_factor']:13.4f}"
             f"{row['substitutions']:6}{row['insertions']:6}{row['deletions']:6}"
         )
-    ratios = {
-        "wer": round(report["wfst_asr"]["wer"] / report["pocketsphinx"]["wer"], 3),
-        "cpu_seconds": round(report["wfst_asr"]["cpu_seconds"] / report["pocketsphinx"]["cpu_seconds"], 3),
-    }
-    click.echo(f"{'ratio':14}{ratios['wer']:8.3f}{ratios['cpu_seconds']:9.3f}")
-    result = {**report, "ratio": ratios}
+    result: dict = dict(report)
+    for key, name in {"ratio": "wfst_asr", "ratio_english_ctc": "english_ctc"}.items():
+        measures = ("wer", "cpu_seconds")
+        result[key] = {one: round(report[name][one] / report["pocketsphinx"][one], 3) for one in measures}
+        click.echo(f"{name:12} / pocketsphinx{result[key]['wer']:8.3f}{result[key]['cpu_seconds']:9.3f}")
     if sweep:
         result["sweep"] = run_sweep(recogniser, audio, references, beam)
     if as_json:
