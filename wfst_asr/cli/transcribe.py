@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from wfst_asr.io.wav import Audio
 
     Recognise = Callable[[NDArray[np.float32]], DecodeResult]
+
+_FEWEST_TOKENS = 20  # followed in a frame, whatever the beam, with the network
 
 
 @click.command()
@@ -142,6 +145,11 @@ def _mixtures(
 def _network(
     cache: Path | None, max_words: int, options: "DecodeOptions", wanted: "LatticeOptions | None"
 ) -> "tuple[Callable[[Path], Audio], Recognise]":
-    """Return how the network reads and recognises a recording."""
+    """Return how the network reads and recognises a recording.
+
+    A network that is sure of itself leaves few tokens within the beam; to follow 200 all the same took four times the
+    time and changed no error rate (librispeech_mini/dev).
+    """
     recogniser = english_ctc_recogniser(cache, max_words)
-    return recogniser.read, lambda samples: recogniser.recognise(samples, options, wanted=wanted)
+    dials = replace(options, min_active=min(options.min_active, _FEWEST_TOKENS))
+    return recogniser.read, lambda samples: recogniser.recognise(samples, dials, wanted=wanted)
