@@ -5,11 +5,10 @@ from importlib.util import find_spec
 
 from wfst_asr.cli.recipe_run import run_recipe
 from wfst_asr.recipe.feature_stage import extract_features
-from wfst_asr.recipe.fetch import PublicFile
 from wfst_asr.recipe.given import Given
 from wfst_asr.recipe.language import make_lang, make_language_model
 from wfst_asr.recipe.model_stages import ModelStages
-from wfst_asr.recipe.prepare_an4 import prepare_an4
+from wfst_asr.recipe.prepare_an4 import AN4_HOME, prepare_an4
 from wfst_asr.recipe.stages import Recipe
 from wfst_asr.recipe.training import train_adaptive, train_deltas, train_mllt, train_mono
 from wfst_asr.train.hybrid import HybridOptions
@@ -17,18 +16,6 @@ from wfst_asr.train.lda_mllt import LdaMlltOptions
 from wfst_asr.train.monophone import MonophoneOptions
 from wfst_asr.train.sat import SatOptions
 from wfst_asr.train.triphone import TriphoneOptions
-
-HOME = (
-    PublicFile(
-        "an4_sphere.tar.gz",
-        (
-            "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
-            "https://dldata-public.s3.us-east-2.amazonaws.com/an4_sphere.tar.gz",
-        ),
-        # CMU publishes no checksum; this is what others found of the copy at the second address.
-        sha256="a0525579493735d32b60fb6fa5975dd0eaacde087b0a4eeb7f13b7ef33077b12",
-    ),
-)
 
 
 def page(recipe: Recipe, given: Given) -> None:
@@ -41,7 +28,7 @@ def page(recipe: Recipe, given: Given) -> None:
     lda_mllt = LdaMlltOptions(seed=given.seed)
     sat = SatOptions(seed=given.seed)
 
-    corpus = given.corpus_of(recipe, HOME)
+    corpus = given.corpus_of(recipe, AN4_HOME)
     data = recipe.stage("prepare", prepare_an4, {"corpus": corpus, "lexicon": given.lexicon}, output="data")
     words = {"lexicon": data / "lexicon.txt"}
     choices = {"entries": (("<UNK>", "SIL"),), "oov": "<UNK>", "position_dependent": True}

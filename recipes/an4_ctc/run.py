@@ -6,24 +6,11 @@ from wfst_asr.neural.options import AugmentOptions, FitOptions, RecurrentOptions
 from wfst_asr.recipe.ctc_evaluation import evaluate_greedy, evaluate_with_graph
 from wfst_asr.recipe.ctc_language import compile_spelling_graph, make_spelling_lang
 from wfst_asr.recipe.ctc_training import hold_out, train_ctc
-from wfst_asr.recipe.fetch import PublicFile
 from wfst_asr.recipe.given import Given
 from wfst_asr.recipe.language import LM_NAME, make_language_model
-from wfst_asr.recipe.prepare_an4 import prepare_an4
+from wfst_asr.recipe.prepare_an4 import AN4_HOME, prepare_an4
 from wfst_asr.recipe.stages import Recipe
 from wfst_asr.train.ctc import CtcOptions
-
-HOME = (
-    PublicFile(
-        "an4_sphere.tar.gz",
-        (
-            "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
-            "https://dldata-public.s3.us-east-2.amazonaws.com/an4_sphere.tar.gz",
-        ),
-        # CMU publishes no checksum; this is what others found of the copy at the second address.
-        sha256="a0525579493735d32b60fb6fa5975dd0eaacde087b0a4eeb7f13b7ef33077b12",
-    ),
-)
 
 
 def page(recipe: Recipe, given: Given) -> None:
@@ -42,7 +29,7 @@ def page(recipe: Recipe, given: Given) -> None:
         ),
     )
 
-    corpus = given.corpus_of(recipe, HOME)
+    corpus = given.corpus_of(recipe, AN4_HOME)
     data = recipe.stage("prepare", prepare_an4, {"corpus": corpus, "lexicon": given.lexicon}, output="data")
     split = recipe.stage("hold-out", hold_out, {"data_dir": data / "train"}, output="split")
 

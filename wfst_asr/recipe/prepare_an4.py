@@ -8,8 +8,20 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.io.data_dir import DataDir
 from wfst_asr.lexicon.files import write_lexicon
 from wfst_asr.recipe.corpus_layout import check_corpus, find_below, find_set, read_usable, write_sets
+from wfst_asr.recipe.fetch import PublicFile
 from wfst_asr.recipe.language import read_pronunciations
 
+AN4_HOME = (
+    PublicFile(
+        "an4_sphere.tar.gz",
+        (
+            "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
+            "https://dldata-public.s3.us-east-2.amazonaws.com/an4_sphere.tar.gz",
+        ),
+        # CMU publishes no checksum; this is what others found of the copy at the second address.
+        sha256="a0525579493735d32b60fb6fa5975dd0eaacde087b0a4eeb7f13b7ef33077b12",
+    ),
+)
 _TRANSCRIPT = re.compile(r"(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\(([^()\s]+)\)\s*")
 
 
