@@ -3,7 +3,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wfst_asr.align.intervals import (
@@ -66,8 +66,19 @@ def split_as_kaldi_does(ids: Sequence[int], *, reordered: bool) -> list[tuple[in
     return found
 
 
+def tells_its_order(visits: list[tuple[int, int, int]], *, reordered: bool) -> bool:
+    """Whether some self-loop is not between two forward transitions of its own state, where either may be its own."""
+    step = 1 if reordered else -1
+    for at, (phone, state, count) in enumerate(visits):
+        beside = visits[at + step][:2] if 0 <= at + step < len(visits) else None
+        if count > 1 and beside != (phone, state):
+            return True
+    return False
+
+
 @settings(max_examples=60)
 @given(phones=st.lists(st.integers(1, 5), max_size=7), seed=st.integers(0, 10**6))
+@example(phones=[2, 2], seed=2396)  # forward, loop, loop, forward of one state: in either order
 def test_an_alignment_is_cut_where_the_hmms_were_joined(phones: list[int], seed: int) -> None:
     ids, visits = random_path(np.random.default_rng(seed), phones)
     for path, reordered in ((ids, True), (loops_first(ids), False)):
@@ -80,7 +91,7 @@ def test_an_alignment_is_cut_where_the_hmms_were_joined(phones: list[int], seed:
         assert list(zip(of_state, found.hmm_state, durations, strict=True)) == visits
         assert found.frame_phone.tolist() == [phone for phone, _, count in visits for _ in range(count)]
         assert found.num_frames == len(ids)
-        if any(count > 1 for *_, count in visits):
+        if tells_its_order(visits, reordered=reordered):
             assert is_reordered(np.array(path, dtype=np.int32), MODEL) == reordered
 
 
