@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": ("wfst_asr.cli.demo", "demo", "Recognise English speech end to end."),
     "explain": ("wfst_asr.cli.explain", "explain", "Whose error it is that a recording was not recognised."),
     "features": ("wfst_asr.cli.features", "features", "Compute features of recordings."),
+    "grammar": ("wfst_asr.cli.grammar", "grammar", "Compile, mix and try grammars written with pynini."),
     "graph": ("wfst_asr.cli.graph", "graph", "Compile and inspect HCLG graphs."),
     "lang": ("wfst_asr.cli.lang", "lang", "Make the lexicon directory: symbols, topology, L."),
     "lattice": ("wfst_asr.cli.lattice", "lattice", "Copy, prune, rescore and search lattices."),

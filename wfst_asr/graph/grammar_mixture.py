@@ -41,7 +41,7 @@ def mix_grammars(
     >>> no = arc_table(2, [(0, 1, 2, 2, 0.0)], finals={1: 0.0})
     >>> words = SymbolTable.from_names(["yes", "no", "#0"])
     >>> mix_grammars([yes, no], [0.5, 0.5], words).table.arcs.tolist()
-    [(1, 1, 0.6931471824645996, 1), (2, 2, 0.6931471824645996, 1)]
+    [(1, 1, 0.693145751953125, 1), (2, 2, 0.693145751953125, 1)]
     """
     if len(shares) != len(members):
         raise WfstAsrError(f"{len(shares)} weights for {len(members)} grammars; give one for each")

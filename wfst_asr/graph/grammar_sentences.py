@@ -115,14 +115,15 @@ def sample_grammar(
         WfstAsrError: a hundred draws one after another were longer than `max_words`.
 
     >>> sample_grammar(word_grammar(pynini.union("yes", "no")), 3, np.random.default_rng(0))
-    [('yes',), ('no',), ('no',)]
+    [('yes',), ('no',), ('yes',)]
     """
     table, weights = grammar.table, next_word_probabilities(grammar.table)
     sums = [np.cumsum(weights.arc[a:b]) for a, b in zip(table.first_arc[:-1], table.first_arc[1:], strict=True)]
     sentences: list[tuple[str, ...]] = []
     failed = 0
     while len(sentences) < n:
-        state, words = table.start, []
+        words: list[str] = []
+        state = table.start
         while len(words) <= max_words:
             drawn = int(
                 np.searchsorted(sums[state], rng.random() * (weights.end[state] + sums[state][-1:].sum()), "right")
@@ -145,7 +146,8 @@ def sample_grammar(
 
 def _arcs(table: ArcTable, state: int, label: int) -> NDArray[np.void]:
     arcs = table.arcs[table.first_arc[state] : table.first_arc[state + 1]]
-    return arcs[arcs["ilabel"] == label]
+    found: NDArray[np.void] = arcs[arcs["ilabel"] == label]
+    return found
 
 
 def _least(costs: dict[int, float], state: int, cost: float) -> bool:

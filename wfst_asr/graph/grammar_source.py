@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +15,11 @@ import numpy as np
 import pynini
 
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.convert import from_pynini
 from wfst_asr.fst.ops import _without_messages_of_openfst
 from wfst_asr.fst.symbols import EPSILON, SymbolTable
+from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
 from wfst_asr.graph.word_grammar import WordGrammar, checked_acceptor, relabelled, without_epsilons, word_grammar
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -61,25 +62,32 @@ def load_grammar(
     return word_grammar(machine, source)
 
 
-def grammar_of_ids(table: Any, words: SymbolTable, source: str) -> WordGrammar:
+def grammar_of_ids(table: ArcTable, words: SymbolTable, source: str) -> WordGrammar:
     """Return an acceptor of word ids as a grammar with a vocabulary of its own.
 
     Raises:
         WfstAsrError: a label is no word of `words`.
     """
+    grammar = with_own_names(table, words, source)
+    return WordGrammar(without_epsilons(grammar.table, source), grammar.names, source)
+
+
+def with_own_names(table: ArcTable, words: SymbolTable, source: str) -> WordGrammar:
+    """Return an acceptor of word ids with the names of its words; `#0` becomes epsilon, and epsilons stay."""
     labels = np.unique(table.arcs["ilabel"]).tolist()
+    silent = {0, words.get(BACKOFF_SYMBOL, 0)}
     for label in labels:
-        if label not in words.names:
+        if label not in words.names and label:
             raise WfstAsrError(
                 f"{source} has the word number {label}, which words.txt has not; take one lang directory"
             )
-    names = (EPSILON, *sorted(words.names[label] for label in labels if label))
+    names = (EPSILON, *sorted(words.names[label] for label in labels if label not in silent))
     if len(names) == 1:
         raise WfstAsrError(f"{source} accepts no word, only the empty sentence; correct it")
     label_of = np.zeros(max(labels) + 1, dtype=np.int32)
     for i, name in enumerate(names[1:], start=1):
         label_of[words[name]] = i
-    return WordGrammar(without_epsilons(relabelled(table, label_of), source), names, source)
+    return WordGrammar(relabelled(table, label_of), names, source)
 
 
 def call_grammar(
@@ -231,17 +239,3 @@ def _value(text: str, parameter: inspect.Parameter, source: str) -> Any:
 def _annotation(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
-
-
-def language_path(source: str) -> Path:
-    """Return the file of a source that is none of the functions.
-
-    Raises:
-        WfstAsrError: no such file.
-    """
-    path = Path(source)
-    if not os.path.isfile(path):
-        raise WfstAsrError(
-            f"{source}: no such file; expected file.py:function, an OpenFst file of words, or a language model"
-        )
-    return path

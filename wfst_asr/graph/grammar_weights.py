@@ -68,7 +68,7 @@ def _sums_of_paths(
 
 
 def normalised(table: ArcTable) -> tuple[ArcTable, bool]:
-    """Return the machine with costs whose exp(-cost) are `next_word_probabilities`, and whether those are of sentences."""
+    """Return the machine with `next_word_probabilities` for weights, and whether they are those of sentences."""
     weights = next_word_probabilities(table)
     arcs = table.arcs.copy()
     with np.errstate(divide="ignore"):
