@@ -107,13 +107,13 @@ def exactly(number: int, style: str = "american") -> pynini.Fst:
     return large + joined(style) + small if small else large
 
 
-def cardinals(up_to: int = 999_999, style: str = "american", zero: bool = True) -> pynini.Fst:
-    """Say a number from 0 (or 1, without `zero`) to `up_to`.
+def cardinals(up_to: int = 999_999, style: str = "american", with_zero: bool = True) -> pynini.Fst:
+    """Say a number from 0 (or 1, if not `with_zero`) to `up_to`.
 
     Args:
         up_to: the greatest number, below 10^12.
         style: "american" ("one hundred one"), "british" ("one hundred and one"), or "both".
-        zero: whether 0 is one of them.
+        with_zero: whether 0 is one of them.
 
     >>> from wfst_asr.graph.grammar_sentences import accepts
     >>> accepts(cardinals(), "twelve thousand three hundred forty five"), accepts(cardinals(), "twelve hundred")
@@ -126,4 +126,4 @@ def cardinals(up_to: int = 999_999, style: str = "american", zero: bool = True) 
     if not 1 <= up_to < 10**12:
         raise ValueError(f"up_to is {up_to}, expected a number from 1 to 999999999999")
     numbers = positive(up_to, style)
-    return (pynini.union("zero", numbers) if zero else numbers).optimize()
+    return (pynini.union("zero", numbers) if with_zero else numbers).optimize()

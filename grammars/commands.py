@@ -41,7 +41,7 @@ def switch(rooms: str = ROOMS) -> pynini.Fst:
 
 def dim(rooms: str = ROOMS) -> pynini.Fst:
     """Set lights to a share: "dim the bedroom lights to forty percent"."""
-    return pynini.accep("dim the ") + one_of(rooms) + " lights to " + cardinals(100, zero=False) + " percent"
+    return pynini.accep("dim the ") + one_of(rooms) + " lights to " + cardinals(100, with_zero=False) + " percent"
 
 
 def heat(rooms: str = ROOMS, lowest: int = 10, highest: int = 30) -> pynini.Fst:

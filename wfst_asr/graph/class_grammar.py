@@ -9,11 +9,8 @@ between two words thus tells which way was taken, and G is as deterministic as i
 The machine of a class is there once for each state that follows it, however many histories call it.
 """
 
-import importlib.util
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pynini
@@ -25,7 +22,10 @@ from wfst_asr.fst.convert import to_pynini
 from wfst_asr.fst.determinize import determinize_star
 from wfst_asr.fst.ops import Machine, as_table, connect, read_fst
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, is_disambiguation_symbol
+from wfst_asr.graph.grammar_acceptor import grammar_in_words
 from wfst_asr.graph.grammar_fst import grammar_arcs, grammar_fst
+from wfst_asr.graph.grammar_source import call_grammar, is_function_source
+from wfst_asr.graph.word_grammar import WHITE_SPACE, word_grammar
 from wfst_asr.lm.backoff import NGramModel
 from wfst_asr.lm.classes import WordClass, is_class_token, read_class
 
@@ -228,17 +228,19 @@ def read_class_machine(source: str, name: str, words: SymbolTable) -> ArcTable:
 
     Args:
         source: a file of entries (`read_class`), a file of OpenFst with an acceptor over the ids of `words`, or
-            "file.py:function", a function that returns such a pynini.Fst.  It is called with `words`, or with nothing
-            if it takes nothing; the labels of a machine with a symbol table are looked up by name.
+            "file.py:function", a function that returns a pynini.Fst that accepts text (`word_grammar`) or, if it has a
+            parameter `words`, such ids; the labels of a machine with a symbol table are looked up by name.
         name: the class token.
         words: names of the words' ids.
 
     Raises:
         WfstAsrError: no such file or function, or as `read_class`, `entries_fst` and `acceptor_of_words`.
     """
-    file, colon, function = source.rpartition(":")
-    if colon and file.endswith(".py"):
-        made = _call(_function(Path(file), function), source, words)
+    if is_function_source(source):
+        made, given_words = call_grammar(source, words=words)
+        if not given_words and _is_text(made):
+            text = word_grammar(made, f"the grammar of the class '{name}'")
+            return acceptor_of_words(grammar_in_words(text, words, remedy="take them out of it"), name, words)
         return acceptor_of_words(_with_ids(made, name, words), name, words)
     try:
         with Path(source).open("rb") as opened:
@@ -250,30 +252,10 @@ def read_class_machine(source: str, name: str, words: SymbolTable) -> ArcTable:
     return entries_fst(read_class(source, name), words)
 
 
-def _function(file: Path, name: str) -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.is_file():
-        raise WfstAsrError(f"{file}: no such file; expected a Python file with the function '{name}'")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise WfstAsrError(f"{file}: cannot be imported ({type(error).__name__}: {error})") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise WfstAsrError(f"{file}: has no function '{name}'")
-    found: Callable[..., Any] = function
-    return found
-
-
-def _call(function: Callable[..., Any], source: str, words: SymbolTable) -> pynini.Fst:
-    try:
-        made = function(words) if inspect.signature(function).parameters else function()
-    except Exception as error:
-        raise WfstAsrError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
-    if not isinstance(made, pynini.Fst):
-        raise WfstAsrError(f"{source}: the function returned a {type(made).__name__}, expected a pynini.Fst")
-    return made
+def _is_text(machine: pynini.Fst) -> bool:
+    """Tell whether the labels are characters: none is a control character, as small ids of words would be."""
+    labels = np.unique(as_table(machine).arcs["ilabel"])
+    return machine.input_symbols() is None and bool(np.isin(labels[labels < ord(" ")], [0, *WHITE_SPACE]).all())
 
 
 def _with_ids(machine: pynini.Fst, name: str, words: SymbolTable) -> ArcTable:

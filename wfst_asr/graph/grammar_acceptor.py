@@ -62,9 +62,17 @@ def grammar_acceptor(
 
 
 def grammar_in_words(
-    grammar: WordGrammar, words: SymbolTable, *, skip_missing: bool = False, where: str = "words.txt"
+    grammar: WordGrammar,
+    words: SymbolTable,
+    *,
+    skip_missing: bool = False,
+    where: str = "words.txt",
+    remedy: str = "leave out the sentences that have them with --skip-missing",
 ) -> ArcTable:
-    """Return the grammar with the ids of `words` for labels; arguments and errors as `grammar_acceptor`."""
+    """Return the grammar with the ids of `words` for labels; arguments and errors as `grammar_acceptor`.
+
+    `remedy` is what messages advise beside adding missing words to the lexicon.
+    """
     label_of = np.zeros(len(grammar.names), dtype=np.int32)
     missing = []
     for i, name in enumerate(grammar.names[1:], start=1):
@@ -80,7 +88,7 @@ def grammar_in_words(
     if not skip_missing:
         raise WfstAsrError(
             f"{grammar.source} has {count} that {where} lacks: {named}; {_advice(missing, words)}add them to the "
-            "lexicon, or leave out the sentences that have them with --skip-missing"
+            f"lexicon, or {remedy}"
         )
     keep = label_of[grammar.table.arcs["ilabel"]] > 0
     kept_before = np.concatenate(([0], np.cumsum(keep)))

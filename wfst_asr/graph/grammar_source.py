@@ -33,8 +33,8 @@ def is_function_source(source: str) -> bool:
     >>> is_function_source("grammars/digits.py"), is_function_source("G.fst")
     (True, False)
     """
-    place, colon, _ = source.rpartition(":")
-    return source.endswith(".py") or (bool(colon) and (place.endswith(".py") or bool(_DOTTED.fullmatch(place))))
+    place, _, name = source.rpartition(":")
+    return source.endswith(".py") or place.endswith(".py") or bool(_DOTTED.fullmatch(place) and name.isidentifier())
 
 
 def load_grammar(
@@ -97,7 +97,7 @@ def call_grammar(
     place, _, name = source.rpartition(":")
     if source.endswith(".py"):
         place, name = source, ""
-    with _imported(place) as module:
+    with _imported(place, name) as module:
         function = _function(module, place, name)
         given = _arguments(function, source, options or {})
         parameters = inspect.signature(function).parameters
@@ -127,12 +127,12 @@ def options_of(source: str) -> tuple[str, ...]:
     place, _, name = source.rpartition(":")
     if source.endswith(".py"):
         place, name = source, ""
-    with _imported(place) as module:
+    with _imported(place, name) as module:
         return tuple(_options(_function(module, place, name)))
 
 
 @contextmanager
-def _imported(place: str) -> Iterator[ModuleType]:
+def _imported(place: str, name: str) -> Iterator[ModuleType]:
     """Import a file, or a module of an installed package, for as long as its functions are called.
 
     As when Python runs a file, its own folder comes first on the path of modules meanwhile.
@@ -151,7 +151,7 @@ def _imported(place: str) -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location(f"_grammar_{file.stem}", file)
     if spec is None or spec.loader is None or not file.is_file():
         raise WfstAsrError(
-            f"{file}: no such file; expected a Python file with grammars, or one that is installed, such as "
+            f"{file}: no such file; expected a Python file with the function '{name}', or an installed module, as in "
             "grammars.digits:digits"
         )
     module = importlib.util.module_from_spec(spec)

@@ -8,6 +8,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.symbols import SymbolTable, read_symbols
 from wfst_asr.graph.grammar_acceptor import GrammarAcceptor, grammar_acceptor
+from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
 from wfst_asr.graph.grammar_source import is_function_source, load_grammar, with_own_names
 from wfst_asr.graph.word_grammar import WordGrammar, checked_acceptor
 from wfst_asr.recipe.graph_inputs import read_grammar
@@ -59,7 +60,8 @@ def read_word_grammar(source: str, lang: Path | None, options: GrammarOptions | 
     _require_file(source)
     if lang is None or words is None:
         raise WfstAsrError(f"{source}: its words are numbers of a lang directory; give one with --lang")
-    return with_own_names(read_grammar(source, words, lang)[0], words, source)
+    table, kind, _ = read_grammar(source, words, lang)
+    return with_own_names(_checked(table, words, source) if kind == "G" else table, words, source)
 
 
 def compile_grammar(
@@ -91,14 +93,14 @@ def compile_grammar(
 
 def _checked(table: ArcTable, words: SymbolTable, source: str) -> ArcTable:
     """Check G as a file has it: an acceptor of words but for `#0`, whose output is epsilon."""
-    with_own_names(table, words, source)
     marked = table.arcs["olabel"] == 0
     arcs = table.arcs.copy()
     arcs["olabel"][marked] = arcs["ilabel"][marked]
     checked = checked_acceptor(ArcTable(table.start, table.first_arc, arcs, table.final_cost), source)
-    marker = words.get("#0", -1)
-    checked.arcs["olabel"][checked.arcs["ilabel"] == marker] = 0
-    return checked
+    with_own_names(checked, words, source)
+    arcs = checked.arcs.copy()
+    arcs["olabel"][arcs["ilabel"] == words.get(BACKOFF_SYMBOL, -1)] = 0
+    return ArcTable(checked.start, checked.first_arc, arcs, checked.final_cost)
 
 
 def _in_case(grammar: WordGrammar, case: str) -> WordGrammar:
