@@ -116,8 +116,16 @@ def test_costs_that_drift_apart_are_kept_by_marks_and_the_marked_machine_is_dete
         assert _cost_with_marks(made.table, ["a"] * n + ["ab"]) == 2 * n
 
 
+def test_a_machine_that_would_grow_beyond_measure_is_marked_instead():
+    either = pynini.union("a", pynini.accep("b", weight=0.5))
+    machine = (either + " ").star + "a" + (pynini.accep(" ") + either) ** 15  # the 16th word from the end is a
+    made = grammar_acceptor(word_grammar(machine), SYMBOLS)
+    assert (made.table.num_states, made.num_marks) == (18, 1)
+    assert _cost_with_marks(made.table, ["b"] * 3 + ["a"] + ["b"] * 15) == pytest.approx(9.0)
+
+
 def test_marks_need_their_symbol():
-    with pytest.raises(WfstAsrError, match=r"costs of paths with the same words drift apart on a loop, .* has no '#0'"):
+    with pytest.raises(WfstAsrError, match=r"cannot be determinized within 10,\d+ states .* has no '#0'"):
         grammar_acceptor(word_grammar(drifting()), SymbolTable.from_names(WORDS))
 
 

@@ -45,8 +45,9 @@ def grammar_acceptor(
         where: how messages call `words`.
 
     Returns:
-        A deterministic and minimal acceptor, its costs kept to 1/65536 nat an arc.  Where costs drift apart on a loop
-        and no deterministic machine has them, arcs that carry the same word out of one state are told apart by `#0`.
+        A deterministic and minimal acceptor, its costs kept to 1/65536 nat an arc.  Where costs drift apart on a loop,
+        so that no deterministic machine has them, or it would have more than 20 times the states, arcs that carry the
+        same word out of one state are told apart by `#0`.
 
     Raises:
         WfstAsrError: a word is missing in `words`, nothing is left without the missing ones, or `#0` is needed and
@@ -126,11 +127,11 @@ def determinized(table: ArcTable, words: SymbolTable, source: str, *, use_log: b
     limit = 20 * table.num_states + 10_000
     try:
         result = determinize_star(table, use_log=use_log, delta=DELTA, max_states=limit, what=source)
-    except WfstAsrError:  # costs that drift apart on a loop; an acceptor fails for nothing else
+    except WfstAsrError:  # costs that drift apart on a loop, or a machine that grows beyond measure
         if BACKOFF_SYMBOL not in words:
             raise WfstAsrError(
-                f"{source} cannot be determinized, since the costs of paths with the same words drift apart on a loop, "
-                f"and words.txt has no '{BACKOFF_SYMBOL}' to tell them apart; make it with wfst-asr lang make"
+                f"{source} cannot be determinized within {limit:,} states (costs of paths with the same words may drift "
+                f"apart on a loop), and words.txt has no '{BACKOFF_SYMBOL}' to tell them apart; make it with wfst-asr lang make"
             ) from None
         result = with_marks(minimize_encoded(table, delta=DELTA), words[BACKOFF_SYMBOL])
         return GrammarAcceptor(result, int(np.count_nonzero(result.arcs["olabel"] == 0)))
