@@ -130,8 +130,9 @@ def determinized(table: ArcTable, words: SymbolTable, source: str, *, use_log: b
     except WfstAsrError:  # costs that drift apart on a loop, or a machine that grows beyond measure
         if BACKOFF_SYMBOL not in words:
             raise WfstAsrError(
-                f"{source} cannot be determinized within {limit:,} states (costs of paths with the same words may drift "
-                f"apart on a loop), and words.txt has no '{BACKOFF_SYMBOL}' to tell them apart; make it with wfst-asr lang make"
+                f"{source} cannot be determinized within {limit:,} states (costs of paths with the same words may "
+                f"drift apart on a loop), and words.txt has no '{BACKOFF_SYMBOL}' to tell them apart; make it with "
+                "wfst-asr lang make"
             ) from None
         result = with_marks(minimize_encoded(table, delta=DELTA), words[BACKOFF_SYMBOL])
         return GrammarAcceptor(result, int(np.count_nonzero(result.arcs["olabel"] == 0)))
