@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wfst_asr.cli.graph_check import check
 from wfst_asr.cli.graph_ctc import compile_ctc
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def graph() -> None:
 
 
 graph.add_command(compile_ctc)
+graph.add_command(check)
 
 
 @graph.command("compile")

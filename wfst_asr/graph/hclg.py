@@ -23,7 +23,9 @@ from wfst_asr.fst.ops import (
     remove_disambig_symbols,
     remove_eps_local,
 )
+from wfst_asr.graph.ambiguity import check_determinizable
 from wfst_asr.graph.context_fst import ContextWindow, compose_context, is_disambig_window
+from wfst_asr.graph.empty_composition import why_empty
 from wfst_asr.graph.hmm_fst import hmm_table
 from wfst_asr.graph.self_loops import add_self_loops
 from wfst_asr.graph.step_clock import Report, StepClock
@@ -123,10 +125,13 @@ def compile_hclg(
         return table
 
     det = partial(determinize_star, delta=options.delta, max_states=options.max_states, oname=word_name)
-    lg = run("L o G", compose, as_table(lexicon), as_table(grammar))
+    lexicon, grammar = as_table(lexicon), as_table(grammar)
+    check_determinizable(lexicon, grammar, phone_disambig=disambig, phone_name=phone_name, word_name=word_name)
+    lg = run("L o G", compose, lexicon, grammar)
     if lg.num_states == 0:
         raise WfstAsrError(
-            "L o G is empty: no sentence of G can be spoken with L; take words.txt, L and G of one lang folder"
+            f"L o G is empty, no sentence of G can be spoken with L: {why_empty(lexicon, grammar, name=word_name)}; "
+            "take words.txt, L and G of one lang folder"
         )
     lg = run("det(L o G)", det, lg, what="L o G", iname=phone_name)
     lg = run("min(det(L o G))", minimize_encoded, lg, delta=options.delta)
@@ -143,6 +148,12 @@ def compile_hclg(
         clg = run("min(det(C o LG))", minimize_encoded, clg, delta=options.delta)
     h = run("H", hmm_table, windows, tree, model, transition_scale=options.transition_scale)
     hclg = run("H o CLG", compose, h, clg)
+    if hclg.num_states == 0:
+        name = partial(_window_name, windows, phone_name)
+        raise WfstAsrError(
+            "H o C o L o G is empty: "
+            + why_empty(h, clg, name=name, left_name="H", right_name="C o L o G", kind="context window")
+        )
     del clg, h
     hclg = run("det(H o CLG)", det, hclg, what="H o CLG", iname=partial(_transition_name, model, phone_name))
     symbols = range(model.num_transition_ids + 1, model.num_transition_ids + 1 + len(windows))

@@ -14,8 +14,10 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.determinize import determinize_star
 from wfst_asr.fst.ops import DELTA, compose, minimize_encoded, remove_disambig_symbols, remove_eps_local
+from wfst_asr.graph.ambiguity import check_determinizable
 from wfst_asr.graph.ctc_fst import CtcTopology, ctc_expansion, ctc_fst
 from wfst_asr.graph.direct import merge_equal_states
+from wfst_asr.graph.empty_composition import why_empty
 from wfst_asr.graph.lexical_tree import PronunciationArrays, lexical_tree_lg
 from wfst_asr.graph.step_clock import StepClock
 
@@ -52,12 +54,15 @@ def openfst_tlg(
         WfstAsrError: L o G is empty or cannot be determinized (two words spelled alike without disambiguation symbol).
     """
     clock = clock or StepClock()
+    disambig = sorted(set(unit_disambig))
+    check_determinizable(lexicon, grammar, phone_disambig=disambig, phone_name=unit_name, word_name=word_name)
     with clock.step("L o G") as size:
         lg = compose(lexicon, grammar)
         size.set(lg.num_states, lg.num_arcs)
     if lg.num_states == 0:
         raise WfstAsrError(
-            "L o G is empty: no sentence of G can be spelled with L; take words.txt, L and G of one lang folder"
+            f"L o G is empty, no sentence of G can be spelled with L: {why_empty(lexicon, grammar, name=word_name)}; "
+            "take words.txt, L and G of one lang folder"
         )
     with clock.step("det(L o G)") as size:
         lg = determinize_star(lg, delta=DELTA, what="L o G", iname=unit_name, oname=word_name)
@@ -66,13 +71,16 @@ def openfst_tlg(
         lg = minimize_encoded(lg)
         size.set(lg.num_states, lg.num_arcs)
     above = max([blank_label, *label_of.values()]) + 1
-    symbols = {symbol: above + number for number, symbol in enumerate(sorted(set(unit_disambig)))}
+    symbols = {symbol: above + number for number, symbol in enumerate(disambig)}
     with clock.step("T") as size:
         t = ctc_fst(label_of, blank_label=blank_label, disambig=symbols, topology=topology)
         size.set(t.num_states, t.num_arcs)
     with clock.step("T o LG") as size:
         tlg = compose(t, lg)
         size.set(tlg.num_states, tlg.num_arcs)
+    if tlg.num_states == 0:
+        why = why_empty(t, lg, name=unit_name, left_name="T", right_name="L o G", kind="unit")
+        raise WfstAsrError(f"T o L o G is empty: {why}; spell the words of L in tokens of the network")
     with clock.step("rds(TLG)") as size:
         tlg = remove_eps_local(remove_disambig_symbols(tlg, symbols.values()))
         size.set(tlg.num_states, tlg.num_arcs)
