@@ -1,0 +1,415 @@
+"""Finds in a compiled graph where words begin whose history says nothing: the state of G that back-off ends in.
+
+A graph has no mark for that state, its copies for the phones before it may be dissolved into the states that lead
+there, and equal states were merged.  So it is found by what can be read: words are followed from the start of the
+graph with the units of the model, until a state is met from which every first phone of the lexicon goes on once and
+which no epsilon leaves.  From there all costs of first phones are known, and every other copy is told by offering the
+same first phones at the same costs, up to one number that is the cost of backing off to it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from wfst_asr.errors import WfstAsrError
+from wfst_asr.graph.spoken_units import (
+    Context,
+    HmmUnits,
+    PhoneUnits,
+    TokenUnits,
+    Unit,
+    chain,
+    context_behind,
+)
+from wfst_asr.graph.unit_reading import PART, Item, UnitReader
+
+Word = tuple[int, tuple[int, ...]]  # id and phones
+_CLOSE = 0.03  # nats
+_PROBES = 8
+_ATTEMPTS = 400  # words that are tried to find the state
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where words of the empty history may begin.
+
+    Attributes:
+        state: of the graph.
+        context: what was said before.
+        offset: cost of coming to the empty history there, for a copy that is dissolved into another state.
+        unit: unit of the phone before that was read already, where all copies read it before they part; None for none.
+        word: word that is given out by the arcs that leave the state only; 0 for none.
+    """
+
+    state: int
+    context: Context
+    offset: float
+    unit: Unit | None = None
+    word: int = 0
+
+
+@dataclass(frozen=True)
+class First:
+    """A phone that words begin with.
+
+    Attributes:
+        phone: the phone.
+        word: word that is given out with it, 0 for none.
+        cost: -log of the probability of all words that begin with it, together, in the empty history.
+        state: where it leads to from the context `context`, maybe a part of a state, which bears a part of the cost.
+        context: see `state`.
+    """
+
+    phone: int
+    word: int
+    cost: float
+    state: int
+    context: Context
+
+
+@dataclass
+class EmptyHistory:
+    """The empty history of a graph.
+
+    Attributes:
+        reader: reads the graph.
+        units: what phones are in it.
+        root: the place that all others are compared with.
+        firsts: the phones that words begin with there.
+        end_cost: cost of ending the sentence there; infinity where it cannot end.
+        silence_phone: the optional silence, 0 for none.
+        silence_cost: its cost.
+        no_silence_cost: the cost of leaving it out.
+        sums_to_one: whether costs are such that words and end have probability 1 together, since no state tells more.
+        places: all places.
+    """
+
+    reader: UnitReader
+    units: PhoneUnits
+    root: Place
+    firsts: tuple[First, ...]
+    end_cost: float = float("inf")
+    silence_phone: int = 0
+    silence_cost: float = 0.0
+    no_silence_cost: float = 0.0
+    sums_to_one: bool = False
+    places: dict[tuple[int, Context, int], Place] = field(default_factory=dict)
+    _seconds_of: dict[tuple[int, Context], dict[int, list[Item]]] = field(default_factory=dict, repr=False)
+
+    def shared_first(self, context: Context) -> Unit | None:
+        """Return the unit that all first phones begin with in a context, if they do."""
+        found = None
+        for first in self.firsts:
+            automaton = self.units.emission(context, first.phone)
+            if automaton is None or automaton.only_first is None or found not in (None, automaton.only_first):
+                return None
+            found = automaton.only_first
+        return found
+
+    def read_first(self, place: Place, phone: int | None) -> list[Item]:
+        """Return where `phone` leads to from a place, at once: only arcs of the place itself."""
+        automaton = self.units.emission(place.context, phone)
+        items = [(place.state, 0, 0.0)]
+        if place.unit is None or automaton is None:
+            found = self.reader.read(items, automaton, closed=False)
+            return [(s, 0, c) for s, w, c in found if w == place.word] if place.word else found
+        if automaton.only_first != place.unit:
+            return []
+        at = automaton.steps[0][0][1]
+        return [*(items if at in automaton.ends else ()), *self.reader.read(items, automaton, at=at)]
+
+    def told_apart(self, items: list[Item], context: Context, phones: Sequence[int]) -> list[tuple[int, Item]]:
+        """Return (phone, item) of items behind a context and one of several phones that were read alike."""
+        units = self.units
+        if not isinstance(units, HmmUnits) or not units.late:
+            return [(phones[0], item) for item in self.reader.distinct(items)]
+        found = []
+        for alike, labels in units.alike(context[1], phones):
+            for item in self.reader.distinct(self.reader.settled(items, labels)):
+                ahead = self.reader.labels(item[0])
+                best = max(alike, key=lambda p: (len(ahead & units.first_labels((context[1], p))), -p))
+                found.append((best, item))
+        return found
+
+    def compared(self, items: list[Item], context: Context, first: First) -> list[tuple[float, Item]]:
+        """Return (offset, item) of items read for a first phone: how much more they cost than it should.
+
+        Parts of states bear some of the cost themselves; they are compared by the phone after the first.
+        """
+        found = []
+        for _, item in self.told_apart(items, context, [first.phone]):
+            state, word, cost = item
+            if state < PART and first.state < PART and word == first.word:
+                found.append((cost - first.cost, item))
+                continue
+            if not self.units.late:
+                continue
+            shape, least = self.reader.shape(state)
+            first_shape, first_least = self.reader.shape(first.state)
+            if shape == first_shape and word == first.word:
+                found.append((cost + least - first.cost - first_least, item))
+                continue
+            offset = self.offset_of_second(item, self.units.after(context, first.phone), first)
+            if offset is not None:
+                found.append((offset, item))
+        return found
+
+    def offset_of_second(self, item: Item, inside: Context, first: First) -> float | None:
+        """Return how much more a state costs than that behind a first phone, by the phones that follow."""
+        state, word, cost = item
+        known = self._seconds(first.state, self.units.after(first.context, first.phone))
+        other = self._seconds(state, inside)
+        choices = []
+        for phone in known.keys() & other.keys():
+            values = []
+            for s1, w1, c1 in known[phone]:
+                shape, least = self.reader.shape(s1)
+                for s2, w2, c2 in other[phone]:
+                    shape2, least2 = self.reader.shape(s2)
+                    if shape == shape2 and (first.word or w1) == (word or w2):
+                        values.append(cost + c2 + least2 - first.cost - c1 - least)
+            choices += [values] if values else []
+        return common_offset(choices)
+
+    def _seconds(self, state: int, inside: Context) -> dict[int, list[Item]]:
+        """Return where each phone leads to that follows a first one."""
+        key = state, inside
+        if key not in self._seconds_of:
+            units, found = self.units, {}
+            assert isinstance(units, HmmUnits)
+            for phone in units.right_examples():
+                if phone is not None:
+                    items = self.reader.read([(state, 0, 0.0)], units.emission(inside, phone))
+                    group = units.phones_of_group(units.group(phone))
+                    if told := [item for _, item in self.told_apart(items, inside, group)]:
+                        found[phone] = told
+            self._seconds_of[key] = found
+        return self._seconds_of[key]
+
+    def costs_of_first(self, items: list[Item], context: Context, first: First) -> list[float]:
+        """Return the costs of a first phone that follows in a context, over the costs that it should have."""
+        return [offset for offset, _ in self.compared(items, context, first)]
+
+    def offset_behind(self, items: list[Item], context: Context) -> float | None:
+        """Return the cost of the way from states behind a context to the empty history; None where there is none."""
+        choices = []
+        for first in probes(self, context):
+            read = self.reader.read(items, self.units.emission(context, first.phone))
+            choices.append(self.costs_of_first(read, context, first))
+        return common_offset(choices)
+
+    def read_word(self, place: Place, word: Word) -> list[Item]:
+        """Return the states behind a word, and those that epsilons lead to."""
+        phones = word[1]
+        items = self.read_first(place, phones[0])
+        context = self.units.after(place.context, phones[0])
+        for phone in phones[1:]:
+            items = self.reader.read(items, self.units.emission(context, phone))
+            context = self.units.after(context, phone)
+        return self.reader.closure(items)
+
+    def cost_of_word(self, word: Word) -> float | None:
+        """Return the cost of a pronunciation of a word in the empty history; None where it has not this word."""
+        ended = [cost for _, number, cost in self.read_word(self.root, word) if number == word[0]]
+        return min(ended, default=float("inf")) - self.root.offset if ended else None
+
+    def target(self, first: First, context: Context) -> Item | None:
+        """Return the state behind a first phone in another context, with the word and the cost that lead to it.
+
+        None where the graph has none, or tells not.
+        """
+        units = self.units
+        key = units.left_key(context, first.phone)
+        if key == units.left_key(first.context, first.phone):
+            return first.state, first.word, first.cost
+        for place in self.places.values():
+            if place.context[1] == 0 or units.left_key(place.context, first.phone) != key:
+                continue
+            told = self.compared(self.read_first(place, first.phone), place.context, first)
+            found = [item for offset, item in told if abs(offset - place.offset) < _CLOSE]
+            if len(found) == 1:
+                return found[0][0], found[0][1], found[0][2] - place.offset
+        return None
+
+
+def find_empty_history(
+    reader: UnitReader, units: PhoneUnits, words: Sequence[Word], *, silences: Iterable[int] = ()
+) -> EmptyHistory:
+    """Find the place that the others are compared with, and the costs there.
+
+    Args:
+        reader: reads the graph.
+        units: what phones are in it.
+        words: the lexicon of the graph.
+        silences: phones that may be the optional silence between words.
+
+    Raises:
+        WfstAsrError: there is no such place: the graph is not of a back-off model, or not of this model and lexicon.
+    """
+    groups: dict[int, list[int]] = {}
+    singles = {phones[0] for _, phones in words if len(phones) == 1}
+    for phone in sorted({phones[0] for _, phones in words}):
+        groups.setdefault(units.group(phone), []).append(phone)
+    best: tuple[int, EmptyHistory] | None = None
+    votes: Counter[int] = Counter()
+    candidates: dict[int, EmptyHistory] = {}
+    start = [(reader.table.start, 0, 0.0)]
+    for word in _spread(words):
+        items, context = start, units.start
+        for phone in word[1]:
+            items = reader.read(items, units.emission(context, phone))
+            context = units.after(context, phone)
+        behind = [(s, 0, c) for s, w, c in reader.closure(items) if w == word[0]]
+        if isinstance(units, TokenUnits):
+            blank = [(s, 0, c) for s, w, c in reader.read(behind, chain([units.unit(units.blank_label)])) if w == 0]
+            behind, context = reader.closure(blank), units.start
+        for state in dict.fromkeys(s for s, w, _ in behind if w == 0):
+            found = _candidate(reader, units, groups, singles, Place(state, context, 0.0))
+            if found and (best is None or len(found.firsts) > best[0]):
+                best = len(found.firsts), found
+        if best is None:
+            for state, unit in _behind_shared_unit(reader, units, groups, behind, context):
+                votes[state] += 1
+                if state not in candidates:
+                    found = _candidate(reader, units, groups, singles, Place(state, context, 0.0, unit))
+                    if found:
+                        candidates[state] = found
+        if best and best[0] == sum(map(len, groups.values())):
+            break
+    if best is None and candidates:
+        most = max(candidates, key=lambda s: (len(candidates[s].firsts), votes[s]))
+        best = len(candidates[most].firsts), candidates[most]
+        best[1].sums_to_one = True
+    if best is None:
+        raise WfstAsrError(
+            "no state was found at which all words may begin as in the empty history of a back-off model; take the "
+            "model that the graph was compiled with, or compile the graph anew with the words in its lexicon"
+        )
+    history = best[1]
+    _measure_silence(history, words, silences)
+    ends = (
+        reader.final_costs(history.read_first(history.root, None))
+        if units.late
+        else reader.final_costs([(history.root.state, 0, 0.0)])
+    )
+    history.end_cost = min(ends, default=float("inf")) - history.root.offset
+    return history
+
+
+def _spread(words: Sequence[Word]) -> Iterator[Word]:
+    """Yield words of every length and ending, few of each, up to a number."""
+    seen: Counter[tuple[int, ...]] = Counter()
+    count = 0
+    for word in sorted(words, key=lambda w: len(w[1]) < 2):
+        ending = word[1][-2:]
+        seen[ending] += 1
+        if seen[ending] <= 3:
+            count += 1
+            yield word
+        if count == _ATTEMPTS:
+            return
+
+
+def _firsts(history: EmptyHistory, groups: dict[int, list[int]], place: Place) -> list[First]:
+    return [
+        First(phone, item[1], item[2], item[0], place.context)
+        for phones in groups.values()
+        for phone, item in history.told_apart(history.read_first(place, phones[0]), place.context, phones)
+    ]
+
+
+def _candidate(
+    reader: UnitReader, units: PhoneUnits, groups: dict[int, list[int]], singles: set[int], place: Place
+) -> EmptyHistory | None:
+    """Return the empty history that a place is, if first phones go on from it once each, and no epsilon does."""
+    if place.context[1] == 0 and units.late:
+        return None
+    if place.unit is None and reader.passes_on(place.state):
+        return None
+    history = EmptyHistory(reader, units, place, ())
+    history.firsts = tuple(_firsts(history, groups, place))
+    counts = Counter(units.group(first.phone) for first in history.firsts)
+    once = [group for group, phones in groups.items() if not singles.intersection(phones)]
+    if not counts or any(counts[group] > len(groups[group]) for group in once):
+        return None
+    if units.is_ctc and place.context[1]:
+        return None  # behind a blank every token may follow
+    return history
+
+
+def _behind_shared_unit(
+    reader: UnitReader, units: PhoneUnits, groups: dict[int, list[int]], items: list[Item], context: Context
+) -> Iterator[tuple[int, Unit]]:
+    """Yield the states behind the unit that all first phones begin with in a context, if they do."""
+    automata = [units.emission(context, phones[0]) for phones in groups.values()]
+    shared = {automaton.only_first if automaton else None for automaton in automata}
+    unit = shared.pop()
+    if shared or unit is None or units.is_ctc:
+        return
+    states = {row[3] for state, _, _ in items for row in reader.rows(state) if row[0] == unit.label}
+    yield from ((state, unit) for state in sorted(states))
+
+
+def common_offset(choices: Sequence[Sequence[float]]) -> float | None:
+    """Return the number that is in all of several lists, nearly; the largest, if there are more.
+
+    >>> common_offset([[0.5, 2.0], [2.01, 7.0], [1.0, 2.0]])
+    2.0
+    >>> common_offset([[0.5], [0.7]]) is None
+    True
+    """
+    if not choices:
+        return None
+    fits = [
+        value
+        for value in choices[0]
+        if all(any(abs(value - other) < _CLOSE for other in others) for others in choices[1:])
+    ]
+    return max(fits, default=None)
+
+
+def probes(history: EmptyHistory, context: Context) -> list[First]:
+    """Return a few first phones to tell a place by."""
+    found, groups = [], set()
+    for first in history.firsts:
+        automaton = history.units.emission(context, first.phone)
+        if automaton is None or (history.units.is_ctc and len(automaton.steps) > 2):
+            continue
+        if history.units.group(first.phone) not in groups:
+            groups.add(history.units.group(first.phone))
+            found.append(first)
+    step = max(1, len(found) // _PROBES)
+    return found[::step][: _PROBES + 4]
+
+
+def _measure_silence(history: EmptyHistory, words: Sequence[Word], silences: Iterable[int]) -> None:
+    """Find the optional silence, and its costs by what it costs more than none."""
+    import math
+
+    units, reader = history.units, history.reader
+
+    def behind_silence(items: list[Item], context: Context, phone: int) -> float | None:
+        silent = [(s, 0, c) for s, w, c in reader.read(items, units.emission(context, phone)) if w == 0]
+        return history.offset_behind(silent, units.after(context, phone))
+
+    for phone in silences:
+        differences = []
+        for word in words[:: max(1, len(words) // 40)][:40]:
+            items = [(s, 0, c) for s, w, c in history.read_word(history.root, word) if w == word[0]]
+            context = context_behind(units, history.root.context, word[1])
+            plain, silent = history.offset_behind(items, context), behind_silence(items, context, phone)
+            if items and plain is not None and silent is not None:
+                differences.append(silent - plain)
+        if not differences:
+            continue
+        difference = sorted(differences)[len(differences) // 2]
+        prob = 1.0 / (1.0 + math.exp(difference))
+        history.silence_phone, history.silence_cost = phone, -math.log(prob)
+        history.no_silence_cost = -math.log1p(-prob)
+        here = [(history.root.state, 0, 0.0)]
+        if history.root.unit is None and behind_silence(here, history.root.context, phone) is not None:
+            # the place is before the optional silence
+            less = history.no_silence_cost
+            history.root = Place(history.root.state, history.root.context, less)
+            history.firsts = tuple(replace(f, cost=f.cost - less) for f in history.firsts)
+        return
