@@ -262,7 +262,7 @@ def find_empty_history(
         behind = [(s, 0, c) for s, w, c in reader.closure(items) if w == word[0]]
         if isinstance(units, TokenUnits):
             blank = [(s, 0, c) for s, w, c in reader.read(behind, chain([units.unit(units.blank_label)])) if w == 0]
-            behind, context = reader.closure(blank), units.start
+            behind, context = reader.closure([*behind, *blank] if units.topology == "compact" else blank), units.start
         for state in dict.fromkeys(s for s, w, _ in behind if w == 0):
             found = _candidate(reader, units, groups, singles, Place(state, context, 0.0))
             if found and (best is None or len(found.firsts) > best[0]):
