@@ -32,8 +32,8 @@ def ways_from_start(start, first, nextstate):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def ways_to_end(first, nextstate, final):  # type: ignore[no-untyped-def]
-    """Return, for every state, the first arc of a shortest way out: HERE at final states, NO_WAY at dead ones."""
+def entering_arcs(first, nextstate):  # type: ignore[no-untyped-def]
+    """Return the arcs that enter every state: (S + 1,) offsets, the arcs, and the states that they leave."""
     num_states = first.shape[0] - 1
     entering = np.zeros(num_states + 1, np.int64)
     for arc in range(nextstate.shape[0]):
@@ -48,6 +48,14 @@ def ways_to_end(first, nextstate, final):  # type: ignore[no-untyped-def]
             place = at[nextstate[arc]]
             source[place], by_target[place] = state, arc
             at[nextstate[arc]] += 1
+    return entering, by_target, source
+
+
+@njit(cache=True, nogil=True)
+def ways_to_end(first, nextstate, final):  # type: ignore[no-untyped-def]
+    """Return, for every state, the first arc of a shortest way out: HERE at final states, NO_WAY at dead ones."""
+    num_states = first.shape[0] - 1
+    entering, by_target, source = entering_arcs(first, nextstate)
     out = np.full(num_states, NO_WAY, np.int32)
     queue = np.empty(num_states, np.int32)
     head, tail = 0, 0
@@ -66,6 +74,44 @@ def ways_to_end(first, nextstate, final):  # type: ignore[no-untyped-def]
                 queue[tail] = origin
                 tail += 1
     return out
+
+
+@njit(cache=True, nogil=True)
+def cheapest_ways(begin_cost, first, arcs, target, cost, max_steps):  # type: ignore[no-untyped-def]
+    """Return, for every state, the last arc of a cheapest way from where `begin_cost` is finite (HERE), or NO_WAY.
+
+    `arcs[first[s]:first[s + 1]]` leave state s and lead to `target` at the same places.  States wait in a queue and are
+    taken again when they become cheaper, in all no more than `max_steps` times; then what was found is returned.
+    """
+    num_states = first.shape[0] - 1
+    best = begin_cost.copy()
+    into = np.full(num_states, NO_WAY, np.int32)
+    queued = np.zeros(num_states, np.bool_)
+    queue = np.empty(num_states + 1, np.int32)
+    head, tail = 0, 0
+    for state in range(num_states):
+        if best[state] < np.inf:
+            into[state] = HERE
+            queue[tail] = state
+            queued[state] = True
+            tail += 1
+    steps = 0
+    while head != tail and steps < max_steps:
+        steps += 1
+        state = queue[head]
+        head = (head + 1) % (num_states + 1)
+        queued[state] = False
+        for place in range(first[state], first[state + 1]):
+            to = target[place]
+            value = best[state] + cost[arcs[place]]
+            if value < best[to] - 1e-6:
+                best[to] = value
+                into[to] = arcs[place]
+                if not queued[to]:
+                    queued[to] = True
+                    queue[tail] = to
+                    tail = (tail + 1) % (num_states + 1)
+    return into, steps < max_steps
 
 
 @njit(cache=True, nogil=True)
@@ -139,8 +185,8 @@ def log_sums(first, ilabel, cost, nextstate, final, of_label, is_loop, of_state_
     """Return the log of the sum of probabilities that leave every state, self-loops of HMM states apart.
 
     From the cost of an arc `of_label` of its input label is taken; arcs where that is NaN are left out, and so are
-    those of a label with `is_loop` that stay in their state.  From all that leaves such a state `of_state_loop` of its loop
-    label is taken.  If `use_state` is 1, NaN is returned for states without such a loop.
+    those of a label with `is_loop` that stay in their state.  From all that leaves such a state `of_state_loop` of its
+    loop is taken.  If `use_state` is 1, NaN is returned for states without such a loop.
     """
     num_states = first.shape[0] - 1
     result = np.empty(num_states, np.float32)

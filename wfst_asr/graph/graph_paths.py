@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from wfst_asr.fst.arcs import ArcTable
 
 _MAX_TOKENS = 200_000
+_SMALL = 2_000_000  # arcs up to which ways are cheap and not only short
+_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,30 @@ class GraphPaths:
 
     @cached_property
     def into(self) -> NDArray[np.int32]:
-        """(S,) last arc of a shortest way to every state; -2 at the start, -1 where there is no way."""
-        from wfst_asr.graph._check_kernels import ways_from_start
+        """(S,) last arc of a way to every state, cheap in small machines, else short; -2 at the start, -1: no way."""
+        from wfst_asr.graph._check_kernels import cheapest_ways, ways_from_start
 
+        if self.num_arcs <= _SMALL:
+            begin = np.full(self.num_states, np.inf)
+            begin[self.start] = 0.0
+            arcs = np.arange(self.num_arcs, dtype=np.int32)
+            ways, done = cheapest_ways(begin, self.first, arcs, self.nextstate, self.cost, _STEPS * self.num_states)
+            if done and ways[self.start] == -2:
+                return ways  # type: ignore[no-any-return]
         return ways_from_start(self.start, self.first, self.nextstate)  # type: ignore[no-any-return]
 
     @cached_property
     def out(self) -> NDArray[np.int32]:
-        """(S,) first arc of a shortest way from every state to an end; -2 at final states, -1 where there is none."""
-        from wfst_asr.graph._check_kernels import ways_to_end
+        """(S,) first arc of a way from every state to an end, likewise; -2 where states end best, -1 for no way."""
+        from wfst_asr.graph._check_kernels import cheapest_ways, entering_arcs, ways_to_end
 
+        if self.num_arcs <= _SMALL:
+            first, arcs, source = entering_arcs(self.first, self.nextstate)
+            ways, done = cheapest_ways(
+                self.final.astype(np.float64), first, arcs, source, self.cost, _STEPS * self.num_states
+            )
+            if done:
+                return ways  # type: ignore[no-any-return]
         return ways_to_end(self.first, self.nextstate, self.final)  # type: ignore[no-any-return]
 
     def source(self, arc: int) -> int:
@@ -71,6 +87,11 @@ class GraphPaths:
     def is_live(self, arc: int) -> bool:
         """Tell whether an arc lies on a path."""
         return bool(self.into[self.source(arc)] != -1 and self.out[self.nextstate[arc]] != -1)
+
+    def cost_of(self, path: DrawnPath) -> float:
+        """Return the cost of a path."""
+        last = self.nextstate[path.arcs[-1]] if path.arcs else self.start
+        return float(self.cost[list(path.arcs)].sum(dtype=np.float64) + self.final[last])
 
     def way_to(self, state: int) -> list[int]:
         """Return the arcs of a shortest way from the start to a state that can be reached."""

@@ -13,7 +13,7 @@ from wfst_asr.fst.paths import linear_acceptor
 from wfst_asr.graph.graph_paths import GraphPaths, targets
 
 _MAX_ARCS = 2000
-_ROUNDS = 4
+_ROUNDS = 10
 
 
 class SpokenSentences:
@@ -33,7 +33,7 @@ class SpokenSentences:
         self._grammar = to_pynini(said).arcsort("olabel")
 
     def draw(self, count: int, rng: np.random.Generator) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Draw sentences through random arcs of G; a small G's arcs four times over at most; yield phones and words."""
+        """Draw sentences through random arcs of G; a small G's arcs ten times over at most; yield phones and words."""
         covered = np.zeros(self.grammar.num_arcs, dtype=bool)
         drawn = 0
         for round_ in range(_ROUNDS):

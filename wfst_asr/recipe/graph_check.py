@@ -143,7 +143,7 @@ def _equivalence(paths: GraphPaths, parts: GraphParts, options: GraphCheckOption
         found = draw(options.num_paths, rng)
         detail = f"{found.tried} random paths, costs differ by at most {found.worst:.1e} a label"
         if found.missing:
-            detail = f"{found.missing} of {found.tried} random paths are missing"
+            detail = f"{found.missing} of {found.tried} random paths are missing, {found.dearer} have another cost"
         elif found.dearer:
             detail = f"{found.dearer} of {found.tried} random paths have another cost"
         if found.skipped:

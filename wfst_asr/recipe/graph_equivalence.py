@@ -10,6 +10,9 @@ from wfst_asr.graph.graph_paths import GraphPaths, targets
 from wfst_asr.graph.spoken_sentences import SpokenSentences
 from wfst_asr.recipe.graph_parts import GraphParts
 
+_ROUNDS = 3
+_EQUAL = 1e-3
+
 
 @dataclass(frozen=True)
 class PathFinding:
@@ -72,27 +75,34 @@ class PathComparison:
         return tally.finding()
 
     def from_graph(self, count: int, rng: np.random.Generator) -> PathFinding:
-        """Draw paths of the graph, every arc of a small one, and look for them in the parts."""
+        """Draw paths of the graph, through every arc of a small one, and look for them in the parts.
+
+        An arc of a small graph is tried up to three times, until a path through it is the best one of its labels.
+        """
         tally = _Tally()
-        covered: set[int] = set()
-        small = self._graph.num_arcs <= count
-        for number, arc in enumerate(targets(self._graph, count, rng).tolist()):
-            if (small and arc in covered) or not self._graph.is_live(arc):
-                continue
-            path = self._graph.through(arc, rng, wander=0 if number % 2 else int(rng.integers(1, 60)))
-            if small:
-                covered.update(path.arcs)
-            self._compare(tally, path.inputs, path.outputs, self._labels.read(path.inputs))
+        shown = np.zeros(self._graph.num_arcs, dtype=bool)
+        drawn = 0
+        for round_ in range(_ROUNDS if self._graph.num_arcs <= count else 1):
+            for arc in targets(self._graph, count, rng).tolist():
+                if drawn >= count or shown[arc] or not self._graph.is_live(arc):
+                    continue
+                drawn += 1
+                wander = int(rng.integers(1, 60)) if (drawn + round_) % 2 else 0
+                path = self._graph.through(arc, rng, wander=wander)
+                best = self._compare(tally, path.inputs, path.outputs, self._labels.read(path.inputs))
+                if abs(best - self._graph.cost_of(path)) < _EQUAL:
+                    shown[list(path.arcs)] = True
         return tally.finding()
 
-    def _compare(self, tally: "_Tally", inputs: tuple[int, ...], words: tuple[int, ...], reading: Reading) -> None:
+    def _compare(self, tally: "_Tally", inputs: tuple[int, ...], words: tuple[int, ...], reading: Reading) -> float:
+        """Compare what the graph and its parts charge for labels; return the graph's cost."""
         if reading.problem:
             tally.add_missing(f"{self._sentence(words)}: a path of the graph is none of H and C: {reading.problem}")
-            return
+            return np.inf
         here, read = self._graph.labels_cost(inputs, words)
         if np.isnan(here):
             tally.skipped += 1
-            return
+            return here
         symbols = reading.symbols + 2 * len(words) + 2  # each word may come by back-off; silence at the begin, the end
         nearest = np.inf
         for cost in self._sentences.costs(reading.phones, words):
@@ -116,6 +126,7 @@ class PathComparison:
             tally.add_dearer(f"{told}: cost {here:.4f} in the graph, {nearest:.4f} in the parts")
         if np.isfinite(here) and np.isfinite(nearest):
             tally.worst = max(tally.worst, abs(here - nearest) / symbols)
+        return here
 
     def _sentence(self, words: tuple[int, ...]) -> str:
         names = self._parts.words.names
@@ -135,15 +146,15 @@ class _Tally:
     def __init__(self) -> None:
         self.tried = self.missing = self.dearer = self.skipped = 0
         self.worst = 0.0
-        self._example = ""
+        self._lost = self._example = ""
 
     def add_missing(self, example: str) -> None:
         self.missing += 1
-        self._example = self._example or example
+        self._lost = self._lost or example
 
     def add_dearer(self, example: str) -> None:
         self.dearer += 1
         self._example = self._example or example
 
     def finding(self) -> PathFinding:
-        return PathFinding(self.tried, self.missing, self.dearer, self.skipped, self.worst, self._example)
+        return PathFinding(self.tried, self.missing, self.dearer, self.skipped, self.worst, self._lost or self._example)
