@@ -101,7 +101,13 @@ def compile_ctc_graph(
     parts, reason = _plain_lexicon(inputs, options)
     tlg = _direct(inputs, parts, options, clock) if parts else _openfst(inputs, options, clock)
     if tlg.num_states == 0 or tlg.num_arcs == 0:
-        raise WfstAsrError("L o G is empty: no sentence of G can be spelled with L; take both from one lang folder")
+        from wfst_asr.graph.empty_composition import why_empty
+
+        name = inputs.words.names
+        why = why_empty(inputs.lexicon, inputs.grammar, name=lambda label: name.get(label, str(label)))
+        raise WfstAsrError(
+            f"L o G is empty, no sentence of G can be spelled with L: {why}; take both from one lang folder"
+        )
     method = "direct" if parts else "openfst"
     manifest = Manifest(
         label_kind="token+1",

@@ -154,7 +154,13 @@ def compile_trained_graph(
             reason = str(error)
     hclg = _direct(inputs, *parts, clock) if parts else _openfst(inputs, options, clock, report)
     if hclg.num_states == 0 or hclg.num_arcs == 0:
-        raise WfstAsrError("L o G is empty: no sentence of G can be spoken with L; take both from one lang folder")
+        from wfst_asr.graph.empty_composition import why_empty
+
+        name = inputs.words.names
+        why = why_empty(inputs.lexicon, inputs.grammar, name=lambda label: name.get(label, str(label)))
+        raise WfstAsrError(
+            f"L o G is empty, no sentence of G can be spoken with L: {why}; take both from one lang folder"
+        )
     manifest = Manifest(
         label_kind="transition-id",
         num_columns=inputs.model.num_pdfs,
