@@ -5,7 +5,7 @@ context; behind its last phone the machine has a copy of the empty history of it
 lexical tree.  The graph's own arcs and costs stay as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -243,12 +243,20 @@ class _HmmPart(_Part):
                 target = self._state(following, units.after(context, phone))
                 self._emit(state, context, phone, word, cost, target)
         if self.is_root(node):
-            for first in self.history.firsts:
-                found = self.history.target(first, context)
-                target, word, cost = found or (self._cloned(first, context), first.word, first.cost)
+            for first, target, word, cost in self._next_firsts(context):
                 self._emit(state, context, first.phone, word, cost, target)
             self._add_end(state, context, self.history.end_cost)
         return state
+
+    def _next_firsts(self, context: Context) -> Iterator[tuple[First, int, int, float]]:
+        """Yield the first phones of the graph's own words in a context: (first phone, state, word, cost)."""
+        alike = self.history.firsts_in(context)
+        if alike is not None:
+            yield from ((first, first.state, first.word, first.cost) for first in alike)
+            return
+        for first in self.history.firsts:
+            target = self.history.target(first, context)
+            yield first, *(target or (self._cloned(first, context), first.word, first.cost))
 
     def _emit(self, state: int, context: Context, phone: int | None, word: int, cost: float, target: int) -> None:
         automaton = self._units.emission(context, phone)

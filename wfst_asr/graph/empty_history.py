@@ -8,7 +8,7 @@ same first phones at the same costs, up to one number that is the cost of backin
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from wfst_asr.errors import WfstAsrError
@@ -21,11 +21,12 @@ from wfst_asr.graph.spoken_units import (
     chain,
     context_behind,
 )
-from wfst_asr.graph.unit_reading import PART, Item, UnitReader
+from wfst_asr.graph.unit_reading import PART, Item, Shape, UnitReader
 
 Word = tuple[int, tuple[int, ...]]  # id and phones
 _CLOSE = 0.03  # nats
-_PROBES = 8
+_PROBES = 6
+_SECONDS = 3
 _ATTEMPTS = 400  # words that are tried to find the state
 
 
@@ -74,6 +75,8 @@ class EmptyHistory:
     Attributes:
         reader: reads the graph.
         units: what phones are in it.
+        groups: phones that words begin with, by the group of those that are alike when they come next.
+        singles: phones that are words.
         root: the place that all others are compared with.
         firsts: the phones that words begin with there.
         end_cost: cost of ending the sentence there; infinity where it cannot end.
@@ -86,6 +89,8 @@ class EmptyHistory:
 
     reader: UnitReader
     units: PhoneUnits
+    groups: dict[int, list[int]]
+    singles: set[int]
     root: Place
     firsts: tuple[First, ...]
     end_cost: float = float("inf")
@@ -94,7 +99,9 @@ class EmptyHistory:
     no_silence_cost: float = 0.0
     sums_to_one: bool = False
     places: dict[tuple[int, Context, int], Place] = field(default_factory=dict)
-    _seconds_of: dict[tuple[int, Context], dict[int, list[Item]]] = field(default_factory=dict, repr=False)
+    _firsts_in: dict[int, list[First] | None] = field(default_factory=dict, repr=False)
+    _probes: dict[Context, list[First]] = field(default_factory=dict, repr=False)
+    _seconds_of: dict[First, list[tuple[int, list[tuple[float, int, Shape]]]]] = field(default_factory=dict, repr=False)
 
     def shared_first(self, context: Context) -> Unit | None:
         """Return the unit that all first phones begin with in a context, if they do."""
@@ -117,6 +124,36 @@ class EmptyHistory:
             return []
         at = automaton.steps[0][0][1]
         return [*(items if at in automaton.ends else ()), *self.reader.read(items, automaton, at=at)]
+
+    def firsts_at(self, place: Place) -> list[First]:
+        """Return the phones that words begin with at a place."""
+        return [
+            First(phone, item[1], item[2] - place.offset, item[0], place.context)
+            for phones in self.groups.values()
+            for phone, item in self.told_apart(self.read_first(place, phones[0]), place.context, phones)
+        ]
+
+    def firsts_in(self, context: Context) -> list[First] | None:
+        """Return the phones that words begin with in a context, by a place that is in none; None where none tells.
+
+        The units of the context itself may be others than those of the place, but not those of the first phones.
+        """
+        units = self.units
+        if not isinstance(units, HmmUnits) or not units.late:
+            return list(self.firsts)
+        key = units.hmms.left_class[context[1]]
+        if key not in self._firsts_in:
+            self._firsts_in[key] = None
+            for place in [self.root, *self.places.values()]:
+                alike = place.context[1] and units.hmms.left_class[place.context[1]] == key
+                if alike and not place.word and (place.unit or not self.reader.passes_on(place.state)):
+                    if place.unit is None and abs(place.offset - self.root.offset) > _CLOSE:
+                        continue
+                    found = self.firsts_at(place)
+                    if _once_each(self, found) and len(found) >= len(self.firsts):
+                        self._firsts_in[key] = found
+                        break
+        return self._firsts_in[key]
 
     def told_apart(self, items: list[Item], context: Context, phones: Sequence[int]) -> list[tuple[int, Item]]:
         """Return (phone, item) of items behind a context and one of several phones that were read alike."""
@@ -157,46 +194,68 @@ class EmptyHistory:
     def offset_of_second(self, item: Item, inside: Context, first: First) -> float | None:
         """Return how much more a state costs than that behind a first phone, by the phones that follow."""
         state, word, cost = item
-        known = self._seconds(first.state, self.units.after(first.context, first.phone))
-        other = self._seconds(state, inside)
-        choices = []
-        for phone in known.keys() & other.keys():
+        choices: list[list[float]] = []
+        for tried, (phone, known) in enumerate(self._known_seconds(first)):
             values = []
-            for s1, w1, c1 in known[phone]:
-                shape, least = self.reader.shape(s1)
-                for s2, w2, c2 in other[phone]:
-                    shape2, least2 = self.reader.shape(s2)
-                    if shape == shape2 and (first.word or w1) == (word or w2):
-                        values.append(cost + c2 + least2 - first.cost - c1 - least)
+            for s, w, c in self._second(state, inside, phone):
+                shape, least = self.reader.shape(s)
+                values += [cost + c + least - k for k, w1, shape1 in known if shape == shape1 and w1 == (word or w)]
             choices += [values] if values else []
+            if len(choices) == _SECONDS or (not choices and tried == 4 * _SECONDS):
+                break
         return common_offset(choices)
 
-    def _seconds(self, state: int, inside: Context) -> dict[int, list[Item]]:
-        """Return where each phone leads to that follows a first one."""
-        key = state, inside
-        if key not in self._seconds_of:
-            units, found = self.units, {}
-            assert isinstance(units, HmmUnits)
-            for phone in units.right_examples():
-                if phone is not None:
-                    items = self.reader.read([(state, 0, 0.0)], units.emission(inside, phone))
-                    group = units.phones_of_group(units.group(phone))
-                    if told := [item for _, item in self.told_apart(items, inside, group)]:
-                        found[phone] = told
-            self._seconds_of[key] = found
-        return self._seconds_of[key]
+    def _known_seconds(self, first: First) -> list[tuple[int, list[tuple[float, int, Shape]]]]:
+        """Return, for each phone behind a first one: its costs from the root on, words and shapes."""
+        if first not in self._seconds_of:
+            assert isinstance(self.units, HmmUnits)
+            inside = self.units.after(first.context, first.phone)
+            found = []
+            for phone in self.units.right_examples():
+                rows = []
+                for s, w, c in self._second(first.state, inside, phone) if phone else ():
+                    shape, least = self.reader.shape(s)
+                    rows.append((first.cost + c + least, first.word or w, shape))
+                if phone and rows:
+                    found.append((phone, rows))
+            self._seconds_of[first] = sorted(found, key=lambda f: len(f[1]))
+        return self._seconds_of[first]
 
-    def costs_of_first(self, items: list[Item], context: Context, first: First) -> list[float]:
-        """Return the costs of a first phone that follows in a context, over the costs that it should have."""
-        return [offset for offset, _ in self.compared(items, context, first)]
+    def _second(self, state: int, inside: Context, phone: int) -> list[Item]:
+        units = self.units
+        assert isinstance(units, HmmUnits)
+        items = self.reader.read([(state, 0, 0.0)], units.emission(inside, phone))
+        group = units.phones_of_group(units.group(phone))
+        return [item for _, item in self.told_apart(items, inside, group)]
+
+    def probes(self, context: Context) -> list[First]:
+        """Return a few first phones to tell a place by."""
+        if context not in self._probes:
+            self._probes[context] = _probes(self, context)
+        return self._probes[context]
+
+    def offset_of(self, context: Context, read: Callable[[int], list[Item]]) -> float | None:
+        """Return the cost of the way to the empty history, where first phones follow at their costs; None where not.
+
+        Args:
+            context: before the first phones.
+            read: returns where a first phone leads to.
+        """
+        values: list[float] | None = None
+        for first in self.probes(context):
+            items = read(first.phone)
+            found = [offset for offset, _ in self.compared(items, context, first)]
+            if values is None:
+                values = found
+            else:
+                values = [value for value in values if any(abs(value - other) < _CLOSE for other in found)]
+            if not values:
+                return None
+        return max(values) if values else None
 
     def offset_behind(self, items: list[Item], context: Context) -> float | None:
         """Return the cost of the way from states behind a context to the empty history; None where there is none."""
-        choices = []
-        for first in probes(self, context):
-            read = self.reader.read(items, self.units.emission(context, first.phone))
-            choices.append(self.costs_of_first(read, context, first))
-        return common_offset(choices)
+        return self.offset_of(context, lambda phone: self.reader.read(items, self.units.emission(context, phone)))
 
     def read_word(self, place: Place, word: Word) -> list[Item]:
         """Return the states behind a word, and those that epsilons lead to."""
@@ -310,14 +369,6 @@ def _spread(words: Sequence[Word]) -> Iterator[Word]:
             return
 
 
-def _firsts(history: EmptyHistory, groups: dict[int, list[int]], place: Place) -> list[First]:
-    return [
-        First(phone, item[1], item[2], item[0], place.context)
-        for phones in groups.values()
-        for phone, item in history.told_apart(history.read_first(place, phones[0]), place.context, phones)
-    ]
-
-
 def _candidate(
     reader: UnitReader, units: PhoneUnits, groups: dict[int, list[int]], singles: set[int], place: Place
 ) -> EmptyHistory | None:
@@ -326,15 +377,21 @@ def _candidate(
         return None
     if place.unit is None and reader.passes_on(place.state):
         return None
-    history = EmptyHistory(reader, units, place, ())
-    history.firsts = tuple(_firsts(history, groups, place))
-    counts = Counter(units.group(first.phone) for first in history.firsts)
-    once = [group for group, phones in groups.items() if not singles.intersection(phones)]
-    if not counts or any(counts[group] > len(groups[group]) for group in once):
+    history = EmptyHistory(reader, units, groups, singles, place, ())
+    history.firsts = tuple(history.firsts_at(place))
+    if not _once_each(history, history.firsts):
         return None
     if units.is_ctc and place.context[1]:
         return None  # behind a blank every token may follow
     return history
+
+
+def _once_each(history: EmptyHistory, firsts: Sequence[First]) -> bool:
+    """Tell whether each first phone goes on once; those that are words may go on in several ways."""
+    counts = Counter(history.units.group(first.phone) for first in firsts)
+    groups = history.groups
+    once = [group for group, phones in groups.items() if not history.singles.intersection(phones)]
+    return bool(counts) and all(counts[group] <= len(groups[group]) for group in once)
 
 
 def _behind_shared_unit(
@@ -368,18 +425,15 @@ def common_offset(choices: Sequence[Sequence[float]]) -> float | None:
     return max(fits, default=None)
 
 
-def probes(history: EmptyHistory, context: Context) -> list[First]:
-    """Return a few first phones to tell a place by."""
-    found, groups = [], set()
-    for first in history.firsts:
+def _probes(history: EmptyHistory, context: Context) -> list[First]:
+    """Return a few first phones to tell a place by: those that are alone in their group, states before parts."""
+    found: dict[int, First] = {}
+    units = history.units
+    for first in sorted(history.firsts, key=lambda f: (len(history.groups[units.group(f.phone)]), f.state >= PART)):
         automaton = history.units.emission(context, first.phone)
-        if automaton is None or (history.units.is_ctc and len(automaton.steps) > 2):
-            continue
-        if history.units.group(first.phone) not in groups:
-            groups.add(history.units.group(first.phone))
-            found.append(first)
-    step = max(1, len(found) // _PROBES)
-    return found[::step][: _PROBES + 4]
+        if automaton is not None and not (history.units.is_ctc and len(automaton.steps) > 2):
+            found.setdefault(history.units.group(first.phone), first)
+    return list(found.values())[:_PROBES]
 
 
 def _measure_silence(history: EmptyHistory, words: Sequence[Word], silences: Iterable[int]) -> None:

@@ -122,7 +122,7 @@ class HmmUnits:
     def after(self, context: Context, phone: int) -> Context:
         """Return the context behind a phone."""
         if self.late:
-            return context[1], phone
+            return (0 if phone in self._free else self._like[context[1]]), phone
         return (0, phone) if self.hmms.hmm_of.shape[0] > 1 else NOTHING
 
     def emission(self, context: Context, phone: int | None) -> Automaton | None:
@@ -141,12 +141,20 @@ class HmmUnits:
         """Return a number that tells contexts apart as far as the units of `phone` behind them depend on them."""
         if not self.late:
             return 0
-        h = self.hmms
-        return 0 if self._is_free(phone) else int(h.left_class[context[1]]) + 1
+        return 0 if phone in self._free else int(self.hmms.left_class[context[1]]) + 1
 
-    def _is_free(self, phone: int) -> bool:
-        rows = self.hmms.hmm_of[:, phone]
-        return bool((rows == rows[:1]).all())
+    @cached_property
+    def _free(self) -> frozenset[int]:
+        """Phones whose units do not depend on the phone before."""
+        same = (self.hmms.hmm_of == self.hmms.hmm_of[:1]).all(axis=(0, 2))
+        return frozenset(np.flatnonzero(same).tolist())
+
+    @cached_property
+    def _like(self) -> list[int]:
+        """For each phone the first that is as it is to a phone behind it."""
+        first = np.unique(self.hmms.left_class, return_index=True)[1]
+        result: list[int] = first[self.hmms.left_class].tolist()
+        return result
 
     def group(self, phone: int) -> int:
         """Return a number that phones share which cannot be told apart when they come next."""
@@ -220,9 +228,15 @@ class TokenUnits:
         if phone is None:
             return None
         label = self.label_of[phone]
-        if label == context[1]:
-            return chain([self.unit(self.blank_label), self.unit(label)])
-        return chain([self.unit(label)])
+        again = label == context[1]
+        if (label, again) not in self._automata:
+            units = [self.unit(self.blank_label)] * again + [self.unit(label)]
+            self._automata[label, again] = chain(units)
+        return self._automata[label, again]
+
+    @cached_property
+    def _automata(self) -> dict[tuple[int, bool], Automaton]:
+        return {}
 
     def left_key(self, context: Context, phone: int) -> int:
         """Return 0: no token depends on those before."""

@@ -8,6 +8,7 @@ from wfst_asr.graph.spoken_units import Automaton
 
 Key = TypeVar("Key")
 Row = tuple[int, int, float, int]
+Shape = frozenset[tuple[int, int, int]]  # (ilabel, olabel, next state) of the arcs of a state
 Item = tuple[int, int, float]  # state, word given out (0: none yet), cost
 PART = 1 << 31  # numbers of parts of states begin here
 ENDED = -1
@@ -25,8 +26,9 @@ class UnitReader:
     def __init__(self, table: ArcTable) -> None:
         self.table = table
         self._rows: dict[int, list[Row]] = {}
+        self._by_label: dict[int, dict[int, list[Row]]] = {}
         self._labels: dict[int, frozenset[int]] = {}
-        self._shapes: dict[int, tuple[frozenset[tuple[int, int, int]], float]] = {}
+        self._shapes: dict[int, tuple[Shape, float]] = {}
         self.origin: dict[int, tuple[int, frozenset[int]]] = {}  # of parts: state, and the labels of its arcs
         self._parts: dict[tuple[int, tuple[Row, ...]], int] = {}
 
@@ -39,8 +41,19 @@ class UnitReader:
             self._rows[state] = found
         return found
 
+    def _with_label(self, state: int) -> dict[int, list[Row]]:
+        found = self._by_label.get(state)
+        if found is None:
+            found = self._by_label[state] = {}
+            for row in self.rows(state):
+                found.setdefault(row[0], []).append(row)
+        return found
+
     def closure(self, items: Iterable[Item]) -> list[Item]:
         """Return the items and those that epsilon arcs lead to; what would give out a second word is left out."""
+        items = list(items)
+        if len(items) == 1 and 0 not in self._with_label(items[0][0]):
+            return items
         kept: dict[tuple[int, int], list[float]] = {}
         found: list[Item] = []
         stack = [(item, 0) for item in items]
@@ -51,8 +64,8 @@ class UnitReader:
             found.append((state, word, cost))
             if depth == _DEEP:
                 continue
-            for ilabel, olabel, weight, target in self.rows(state):
-                if ilabel == 0 and not (word and olabel):
+            for _, olabel, weight, target in self._with_label(state).get(0, ()):
+                if not (word and olabel):
                     stack.append(((target, word or olabel, cost + weight), depth + 1))
         return found
 
@@ -76,8 +89,8 @@ class UnitReader:
         while waiting:
             (state, word, cost), place = waiting.pop()
             for unit, behind in automaton.steps[place]:
-                for ilabel, olabel, weight, target in self.rows(state):
-                    if ilabel != unit.label or (word and olabel):
+                for _, olabel, weight, target in self._with_label(state).get(unit.label, ()):
+                    if word and olabel:
                         continue
                     item = (target, word or olabel, cost + weight - unit.enter_cost)
                     if not _is_new(kept, (target, item[1], behind), item[2]):
@@ -105,7 +118,7 @@ class UnitReader:
             self._labels[state] = frozenset(found | ({ENDED} if self.ends(behind) else set()))
         return self._labels[state]
 
-    def shape(self, state: int) -> tuple[frozenset[tuple[int, int, int]], float]:
+    def shape(self, state: int) -> tuple[Shape, float]:
         """Return what leaves a state, and the least cost of it: states that mean the same have the same shape.
 
         A state that one epsilon alone leaves means what that leads to.
@@ -120,7 +133,7 @@ class UnitReader:
 
     def distinct(self, items: Iterable[Item]) -> list[Item]:
         """Return the items without those that mean the same as another one at the same cost."""
-        kept: dict[tuple[frozenset[tuple[int, int, int]], int], list[float]] = {}
+        kept: dict[tuple[Shape, int], list[float]] = {}
         found = []
         for state, word, cost in items:
             shape, least = self.shape(state)
@@ -171,8 +184,14 @@ class UnitReader:
 
 
 def _is_new(kept: dict[Key, list[float]], key: Key, cost: float) -> bool:
-    costs = kept.setdefault(key, [])
-    if any(abs(cost - other) < _SAME for other in costs) or len(costs) > 16:
+    costs = kept.get(key)
+    if costs is None:
+        kept[key] = [cost]
+        return True
+    if len(costs) > 16:
         return False
+    for other in costs:
+        if -_SAME < cost - other < _SAME:
+            return False
     costs.append(cost)
     return True

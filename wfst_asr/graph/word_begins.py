@@ -1,16 +1,21 @@
 """All places of a compiled graph where words of the empty history may begin, a few for each context."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
-from wfst_asr.graph.empty_history import EmptyHistory, Place, Word, common_offset, probes
+from wfst_asr.graph.empty_history import EmptyHistory, Place, Word, common_offset
 from wfst_asr.graph.spoken_units import NOTHING, Context, HmmUnits, TokenUnits, Unit, chain, context_behind
 from wfst_asr.graph.unit_reading import Item
 
+_NONE = 0.02  # nats
+_TRIES = 5  # words of one phone that are followed at most to find a place for a context
+_DEEP = 4  # words of one phone and silences in a row
+
 
 def find_places(
-    history: EmptyHistory, words: Sequence[Word], *, always: Collection[int] = (), each_ending: int = 3
+    history: EmptyHistory, words: Sequence[Word], *, always: Collection[int] = (), each_ending: int = 100
 ) -> None:
     """Fill in `history.places`: behind words, behind silence, and at the start.
 
@@ -21,34 +26,30 @@ def find_places(
         history: what `find_empty_history` found.
         words: the lexicon of the graph.
         always: words that are followed in any case: those that were added before, which have copies of their own.
-        each_ending: words followed for each ending.
+        each_ending: words that are followed at most for each ending, until one leads to a place that all share.
     """
     search = _Search(history, [word for word in words if len(word[1]) == 1])
     start = history.reader.closure([(history.reader.table.start, 0, 0.0)])
     search.visit(history.units.start, start, 0, own=True)
     search.start()
-    for word in _chosen(words, always, each_ending):
-        context = context_behind(history.units, history.root.context, word[1])
-        search.visit(context, history.read_word(history.root, word), word[0], own=word[0] in always)
-
-
-def _chosen(words: Sequence[Word], always: Collection[int], each_ending: int) -> Iterator[Word]:
-    seen: Counter[tuple[int, ...]] = Counter()
+    tries: Counter[tuple[Context, int]] = Counter()
     for word in words:
-        if word[0] in always:
-            yield word
-            continue
-        seen[word[1][-2:]] += 1
-        if seen[word[1][-2:]] <= each_ending:
-            yield word
+        own = word[0] in always
+        context = context_behind(history.units, history.root.context, word[1])
+        ending = context, 0 if history.units.late else word[1][-1]
+        if own or (tries[ending] < each_ending and not (history.units.late and context in search.shared)):
+            tries[ending] += 1
+            search.visit(context, history.read_word(history.root, word), word[0], own=own)
 
 
 class _Search:
     def __init__(self, history: EmptyHistory, singles: Sequence[Word]) -> None:
         self._history, self._singles = history, singles
+        self.shared: set[Context] = set()  # contexts that have a place which all their words share
         self._seen: set[tuple[Context, frozenset[int]]] = set()
         self._visited: Counter[Context] = Counter()
-        self._silences: Counter[Context] = Counter()
+        self._silences = 0
+        self._tries: Counter[Context] = Counter()
         self._shared: dict[Context, Unit | None] = {}
 
     def visit(self, context: Context, read: list[Item], number: int, *, own: bool = False, depth: int = 0) -> None:
@@ -72,25 +73,24 @@ class _Search:
         if not items:
             return
         self._visited[context] += 1
-        if history.silence_phone and (own or len(self._silences) < 3):
-            self._behind(context, items, history.silence_phone, 0, self._silences, depth)
+        if history.silence_phone and (own or self._silences < 3):
+            self._silences += 1
+            self._behind(context, items, history.silence_phone, 0, own, depth)
         if isinstance(history.units, TokenUnits):
             blank = chain([history.units.unit(history.units.blank_label)])
             self._look(NOTHING, history.reader.closure(history.reader.read(items, blank)), 0)
         if self._visited[context] == 1 or (own and depth < 2):
             for single, phones in self._singles:
-                self._behind(context, items, phones[0], single, self._visited, depth)
+                self._behind(context, items, phones[0], single, own, depth)
 
-    def _behind(
-        self, context: Context, items: list[Item], phone: int, number: int, counts: Counter[Context], depth: int
-    ) -> None:
+    def _behind(self, context: Context, items: list[Item], phone: int, number: int, own: bool, depth: int) -> None:
         history = self._history
         after = history.units.after(context, phone)
-        if number == 0:
-            counts[after] += 1
-        elif counts[after] >= 2 and depth > 0:
-            return
-        if depth < 4:
+        if number and not own:
+            if after in self.shared or self._tries[after] >= _TRIES:
+                return
+            self._tries[after] += 1
+        if depth < _DEEP:
             read = history.reader.read(items, history.units.emission(context, phone))
             self.visit(after, history.reader.closure(read), number, depth=depth + 1)
 
@@ -100,18 +100,18 @@ class _Search:
         if context not in self._shared:
             self._shared[context] = None if history.units.is_ctc else history.shared_first(context)
         unit, found = self._shared[context], {}
-        chosen = probes(history, context)
         for state, word in self._candidates(read, number, unit):
             place = Place(state, context, 0.0, unit, word)
             if (state, context, word) not in history.places:
-                choices = [history.costs_of_first(history.read_first(place, f.phone), context, f) for f in chosen]
-                offset = common_offset(choices)
+                offset = history.offset_of(context, partial(history.read_first, place))
                 if offset is not None:
                     found[state] = replace(place, offset=offset)
         for place in found.values():
             onward = {row[3] for row in history.reader.rows(place.state) if row[0] == 0 and row[1] == 0}
             if place.unit is not None or not onward & found.keys():
                 history.places[place.state, context, place.word] = place
+                if place.unit is not None or abs(place.offset) < _NONE:
+                    self.shared.add(context)
 
     def _candidates(self, read: list[Item], number: int, unit: Unit | None) -> list[tuple[int, int]]:
         """Return the states behind a word, or behind the unit that is read next in any case.
@@ -139,7 +139,7 @@ class _Search:
         state = history.reader.table.start
         found = [
             history.offset_of_second((state, 0, 0.0), units.after(units.start, first.phone), first)
-            for first in probes(history, history.root.context)
+            for first in history.probes(history.root.context)
         ]
         offset = common_offset([[value] for value in found if value is not None])
         if offset is not None:
