@@ -47,7 +47,7 @@ class _Search:
         self._history, self._singles = history, singles
         self.shared: set[Context] = set()  # contexts that have a place which all their words share
         self._seen: set[tuple[Context, frozenset[int]]] = set()
-        self._visited: Counter[Context] = Counter()
+        self._visited: set[Context] = set()
         self._silences = 0
         self._tries: Counter[Context] = Counter()
         self._shared: dict[Context, Unit | None] = {}
@@ -72,14 +72,15 @@ class _Search:
             self._look(context, read, number)
         if not items:
             return
-        self._visited[context] += 1
+        is_first = context not in self._visited
+        self._visited.add(context)
         if history.silence_phone and (own or self._silences < 3):
             self._silences += 1
             self._behind(context, items, history.silence_phone, 0, own, depth)
         if isinstance(history.units, TokenUnits):
             blank = chain([history.units.unit(history.units.blank_label)])
             self._look(NOTHING, history.reader.closure(history.reader.read(items, blank)), 0)
-        if self._visited[context] == 1 or (own and depth < 2):
+        if is_first or (own and depth < 2):
             for single, phones in self._singles:
                 self._behind(context, items, phones[0], single, own, depth)
 
