@@ -154,6 +154,16 @@ class UnitReader:
         self.origin[number] = (state, labels)
         return number
 
+    def without_word(self, state: int, word: int) -> int:
+        """Return a state with the arcs of another one that give out a word and read something, but for the word.
+
+        Its number is PART or more.
+        """
+        rows = tuple((row[0], 0, *row[2:]) for row in self.rows(state) if row[1] == word and row[0])
+        number = self._parts.setdefault((state, rows), PART + len(self._parts))
+        self._rows[number] = list(rows)
+        return number
+
     def settled(self, items: Iterable[Item], labels: frozenset[int], *, share: float = 0.999) -> list[Item]:
         """Return where the items are when only certain labels can be read next: states, or parts of states.
 
