@@ -8,18 +8,14 @@ same first phones at the same costs, up to one number that is the cost of backin
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from wfst_asr.errors import WfstAsrError
 from wfst_asr.graph.spoken_units import (
     Context,
     HmmUnits,
     PhoneUnits,
-    TokenUnits,
     Unit,
-    chain,
-    context_behind,
 )
 from wfst_asr.graph.unit_reading import PART, Item, Shape, UnitReader
 
@@ -27,7 +23,6 @@ Word = tuple[int, tuple[int, ...]]  # id and phones
 _CLOSE = 0.03  # nats
 _PROBES = 6
 _SECONDS = 3
-_ATTEMPTS = 400  # words that are tried to find the state
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,8 @@ class EmptyHistory:
         silence_cost: its cost.
         no_silence_cost: the cost of leaving it out.
         sums_to_one: whether costs are such that words and end have probability 1 together, since no state tells more.
-        places: all places.
+        places: all places, by state, context and word.
+        without_place: contexts in which words of the graph end, but from which no place was found.
     """
 
     reader: UnitReader
@@ -99,6 +95,7 @@ class EmptyHistory:
     no_silence_cost: float = 0.0
     sums_to_one: bool = False
     places: dict[tuple[int, Context, int], Place] = field(default_factory=dict)
+    without_place: set[Context] = field(default_factory=set)
     _firsts_in: dict[int, list[First] | None] = field(default_factory=dict, repr=False)
     _probes: dict[Context, list[First]] = field(default_factory=dict, repr=False)
     _seconds_of: dict[First, list[tuple[int, list[tuple[float, int, Shape]]]]] = field(default_factory=dict, repr=False)
@@ -150,7 +147,7 @@ class EmptyHistory:
                     if place.unit is None and abs(place.offset - self.root.offset) > _CLOSE:
                         continue
                     found = self.firsts_at(place)
-                    if _once_each(self, found) and len(found) >= len(self.firsts):
+                    if once_each(self, found) and len(found) >= len(self.firsts):
                         self._firsts_in[key] = found
                         break
         return self._firsts_in[key]
@@ -297,120 +294,12 @@ class EmptyHistory:
         return None
 
 
-def find_empty_history(
-    reader: UnitReader, units: PhoneUnits, words: Sequence[Word], *, silences: Iterable[int] = ()
-) -> EmptyHistory:
-    """Find the place that the others are compared with, and the costs there.
-
-    Args:
-        reader: reads the graph.
-        units: what phones are in it.
-        words: the lexicon of the graph.
-        silences: phones that may be the optional silence between words.
-
-    Raises:
-        WfstAsrError: there is no such place: the graph is not of a back-off model, or not of this model and lexicon.
-    """
-    groups: dict[int, list[int]] = {}
-    singles = {phones[0] for _, phones in words if len(phones) == 1}
-    for phone in sorted({phones[0] for _, phones in words}):
-        groups.setdefault(units.group(phone), []).append(phone)
-    best: tuple[int, EmptyHistory] | None = None
-    votes: Counter[int] = Counter()
-    candidates: dict[int, EmptyHistory] = {}
-    start = [(reader.table.start, 0, 0.0)]
-    for word in _spread(words):
-        items, context = start, units.start
-        for phone in word[1]:
-            items = reader.read(items, units.emission(context, phone))
-            context = units.after(context, phone)
-        behind = [(s, 0, c) for s, w, c in reader.closure(items) if w == word[0]]
-        if isinstance(units, TokenUnits):
-            blank = [(s, 0, c) for s, w, c in reader.read(behind, chain([units.unit(units.blank_label)])) if w == 0]
-            behind, context = reader.closure([*behind, *blank] if units.topology == "compact" else blank), units.start
-        for state in dict.fromkeys(s for s, w, _ in behind if w == 0):
-            found = _candidate(reader, units, groups, singles, Place(state, context, 0.0))
-            if found and (best is None or len(found.firsts) > best[0]):
-                best = len(found.firsts), found
-        if best is None:
-            for state, unit in _behind_shared_unit(reader, units, groups, behind, context):
-                votes[state] += 1
-                if state not in candidates:
-                    found = _candidate(reader, units, groups, singles, Place(state, context, 0.0, unit))
-                    if found:
-                        candidates[state] = found
-        if best and best[0] == sum(map(len, groups.values())):
-            break
-    if best is None and candidates:
-        most = max(candidates, key=lambda s: (len(candidates[s].firsts), votes[s]))
-        best = len(candidates[most].firsts), candidates[most]
-        best[1].sums_to_one = True
-    if best is None:
-        raise WfstAsrError(
-            "no state was found at which all words may begin as in the empty history of a back-off model; take the "
-            "model that the graph was compiled with, or compile the graph anew with the words in its lexicon"
-        )
-    history = best[1]
-    _measure_silence(history, words, silences)
-    ends = (
-        reader.final_costs(history.read_first(history.root, None))
-        if units.late
-        else reader.final_costs([(history.root.state, 0, 0.0)])
-    )
-    history.end_cost = min(ends, default=float("inf")) - history.root.offset
-    return history
-
-
-def _spread(words: Sequence[Word]) -> Iterator[Word]:
-    """Yield words of every length and ending, few of each, up to a number."""
-    seen: Counter[tuple[int, ...]] = Counter()
-    count = 0
-    for word in sorted(words, key=lambda w: len(w[1]) < 2):
-        ending = word[1][-2:]
-        seen[ending] += 1
-        if seen[ending] <= 3:
-            count += 1
-            yield word
-        if count == _ATTEMPTS:
-            return
-
-
-def _candidate(
-    reader: UnitReader, units: PhoneUnits, groups: dict[int, list[int]], singles: set[int], place: Place
-) -> EmptyHistory | None:
-    """Return the empty history that a place is, if first phones go on from it once each, and no epsilon does."""
-    if place.context[1] == 0 and units.late:
-        return None
-    if place.unit is None and reader.passes_on(place.state):
-        return None
-    history = EmptyHistory(reader, units, groups, singles, place, ())
-    history.firsts = tuple(history.firsts_at(place))
-    if not _once_each(history, history.firsts):
-        return None
-    if units.is_ctc and place.context[1]:
-        return None  # behind a blank every token may follow
-    return history
-
-
-def _once_each(history: EmptyHistory, firsts: Sequence[First]) -> bool:
+def once_each(history: EmptyHistory, firsts: Sequence[First]) -> bool:
     """Tell whether each first phone goes on once; those that are words may go on in several ways."""
     counts = Counter(history.units.group(first.phone) for first in firsts)
     groups = history.groups
     once = [group for group, phones in groups.items() if not history.singles.intersection(phones)]
     return bool(counts) and all(counts[group] <= len(groups[group]) for group in once)
-
-
-def _behind_shared_unit(
-    reader: UnitReader, units: PhoneUnits, groups: dict[int, list[int]], items: list[Item], context: Context
-) -> Iterator[tuple[int, Unit]]:
-    """Yield the states behind the unit that all first phones begin with in a context, if they do."""
-    automata = [units.emission(context, phones[0]) for phones in groups.values()]
-    shared = {automaton.only_first if automaton else None for automaton in automata}
-    unit = shared.pop()
-    if shared or unit is None or units.is_ctc:
-        return
-    states = {row[3] for state, _, _ in items for row in reader.rows(state) if row[0] == unit.label}
-    yield from ((state, unit) for state in sorted(states))
 
 
 def common_offset(choices: Sequence[Sequence[float]]) -> float | None:
@@ -440,36 +329,3 @@ def _probes(history: EmptyHistory, context: Context) -> list[First]:
         if automaton is not None and not (history.units.is_ctc and len(automaton.steps) > 2):
             found.setdefault(history.units.group(first.phone), first)
     return list(found.values())[:_PROBES]
-
-
-def _measure_silence(history: EmptyHistory, words: Sequence[Word], silences: Iterable[int]) -> None:
-    """Find the optional silence, and its costs by what it costs more than none."""
-    import math
-
-    units, reader = history.units, history.reader
-
-    def behind_silence(items: list[Item], context: Context, phone: int) -> float | None:
-        silent = [(s, 0, c) for s, w, c in reader.read(items, units.emission(context, phone)) if w == 0]
-        return history.offset_behind(silent, units.after(context, phone))
-
-    for phone in silences:
-        differences = []
-        for word in words[:: max(1, len(words) // 40)][:40]:
-            items = [(s, 0, c) for s, w, c in history.read_word(history.root, word) if w == word[0]]
-            context = context_behind(units, history.root.context, word[1])
-            plain, silent = history.offset_behind(items, context), behind_silence(items, context, phone)
-            if items and plain is not None and silent is not None:
-                differences.append(silent - plain)
-        if not differences:
-            continue
-        difference = sorted(differences)[len(differences) // 2]
-        prob = 1.0 / (1.0 + math.exp(difference))
-        history.silence_phone, history.silence_cost = phone, -math.log(prob)
-        history.no_silence_cost = -math.log1p(-prob)
-        here = [(history.root.state, 0, 0.0)]
-        if history.root.unit is None and behind_silence(here, history.root.context, phone) is not None:
-            # the place is before the optional silence
-            less = history.no_silence_cost
-            history.root = Place(history.root.state, history.root.context, less)
-            history.firsts = tuple(replace(f, cost=f.cost - less) for f in history.firsts)
-        return

@@ -40,6 +40,8 @@ def find_places(
         if own or (tries[ending] < each_ending and not (history.units.late and context in search.shared)):
             tries[ending] += 1
             search.visit(context, history.read_word(history.root, word), word[0], own=own)
+    with_place = {context for _, context, _ in history.places}
+    history.without_place = {context for context in search.visited - with_place if context != NOTHING}
 
 
 class _Search:
@@ -47,7 +49,7 @@ class _Search:
         self._history, self._singles = history, singles
         self.shared: set[Context] = set()  # contexts that have a place which all their words share
         self._seen: set[tuple[Context, frozenset[int]]] = set()
-        self._visited: set[Context] = set()
+        self.visited: set[Context] = set()
         self._silences = 0
         self._tries: Counter[Context] = Counter()
         self._shared: dict[Context, Unit | None] = {}
@@ -72,8 +74,8 @@ class _Search:
             self._look(context, read, number)
         if not items:
             return
-        is_first = context not in self._visited
-        self._visited.add(context)
+        is_first = context not in self.visited
+        self.visited.add(context)
         if history.silence_phone and (own or self._silences < 3):
             self._silences += 1
             self._behind(context, items, history.silence_phone, 0, own, depth)
