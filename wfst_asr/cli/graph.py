@@ -9,6 +9,7 @@ import click
 
 from wfst_asr.cli.graph_check import check
 from wfst_asr.cli.graph_ctc import compile_ctc
+from wfst_asr.cli.graph_words import add_words
 
 if TYPE_CHECKING:
     from wfst_asr.recipe.trained_graph import Method
@@ -21,6 +22,7 @@ def graph() -> None:
 
 graph.add_command(compile_ctc)
 graph.add_command(check)
+graph.add_command(add_words)
 
 
 @graph.command("compile")

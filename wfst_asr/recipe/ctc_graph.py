@@ -132,12 +132,12 @@ def compile_ctc_graph(
         phones=inputs.phones,
         input_labels=token_input_labels(columns, inputs.label_of, inputs.blank_label),
         manifest=manifest,
-        align_lexicon=_as_aligned(rows, options.topology) if rows else None,
+        align_lexicon=as_aligned(rows, options.topology) if rows else None,
     )
     return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest)
 
 
-def _as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, tuple[str, ...]]]:
+def as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, tuple[str, ...]]]:
     """Return (word, tokens as alignments show them): where no blank must part equal tokens, they may run together."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for row in rows:
