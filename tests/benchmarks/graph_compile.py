@@ -1,14 +1,16 @@
 """What compiling graphs takes, beside Kaldi's own code where the pip packages kaldifst and kaldi-hmm-gmm reach.
 
-    python tests/benchmarks/graph_compile.py [--corpora DIR] [--part NAME ...] [--json]
+    python tests/benchmarks/graph_compile.py [--corpora DIR] [--part NAME ...] [--keep DIR] [--json]
 
 Every measurement is a process of its own, so that CPU seconds and peak memory are its own; kernels are compiled before,
 on a toy graph.  Parts:
 
     whole_english     PocketSphinx's model, dictionary and binary trigram to a const FST on disk (needs the extra english)
     lg_5k, lg_20k     min(det(L o G)) of the so many commonest words: the direct compiler, our general operations, and
-                      kaldifst's compose, determinize_star and minimize_encoded; arcs are compared after the
-                      disambiguation symbols, which the direct compiler has none of, are taken out of kaldifst's
+                      kaldifst's compose, determinize_star and minimize_encoded.  Arcs are compared as they are,
+                      after disambiguation symbols, which ours has none of, are taken out of kaldifst's, and in its
+                      form: with the arcs that Kaldi's L makes twice, before and behind optional silence, made twice
+                      (root_arcs), and with the symbols behind words that need none in their history (word_ends)
     librispeech       books20k.arpa.gz over a model of recipes/librispeech_mini (--model DIR --lang DIR)
     hclg_5k           HCLG of 5,000 words and the same model, against Kaldi's steps
     kaldi_an4         HCLG of Kaldi's model of an4, against Kaldi's own (DIR/kaldi_an4)
@@ -138,8 +140,11 @@ def direct_lg(folder: Path) -> dict[str, Any]:
         silence_phone=parts.silence_phone,
         silence_prob=parts.silence_prob,
     )
+    first_phones = int(lg.first[2 * grammar.num_states] - lg.first[grammar.num_states]) if parts.silence_phone else 0
     lg = merge_equal_states(lg)
-    return clock.record(lg.num_states, lg.num_arcs)
+    made = clock.record(lg.num_states, lg.num_arcs)
+    word_ends = int(((lg.arcs[:, 0] == 0) & (lg.arcs[:, 1] != 0)).sum())
+    return {**made, "root_arcs": first_phones, "word_ends": word_ends}
 
 
 def general_lg(folder: Path) -> dict[str, Any]:
@@ -155,13 +160,18 @@ def general_lg(folder: Path) -> dict[str, Any]:
 
 def without_symbols(folder: Path) -> dict[str, Any]:
     """Take the disambiguation symbols out of kaldifst's LG, as the direct one has none, where nothing grows."""
+    import numpy as np
+
     from wfst_asr.fst.ops import as_table, minimize_encoded, read_fst, remove_disambig_symbols, remove_eps_local
     from wfst_asr.fst.symbols import read_symbols
 
-    symbols = read_symbols(folder / "lang" / "phones.txt").disambiguation_ids
-    plain = remove_eps_local(remove_disambig_symbols(as_table(read_fst(folder / "LG.fst")), symbols))
-    plain = minimize_encoded(plain)
-    return {"states": plain.num_states, "arcs": plain.num_arcs}
+    phones = read_symbols(folder / "lang" / "phones.txt")
+    symbols, table = phones.disambiguation_ids, as_table(read_fst(folder / "LG.fst"))
+    counts = np.bincount(table.arcs["ilabel"], minlength=max(symbols) + 1)
+    of_silence = max(symbols)  # made last
+    word_ends = sum(int(counts[label]) for label in symbols if label not in (phones["#0"], of_silence))
+    plain = minimize_encoded(remove_eps_local(remove_disambig_symbols(table, symbols)))
+    return {"states": plain.num_states, "arcs": plain.num_arcs, "word_ends": word_ends}
 
 
 def trained(lang: Path, grammar: Path, model: Path, folder: Path) -> dict[str, Any]:
@@ -203,13 +213,17 @@ def measure_lg(corpora: Path | None, num_words: int, folder: Path) -> dict[str, 
     in_process("write_language", corpora, num_words, folder)
     ours, general, theirs = in_process("direct_lg", folder), in_process("general_lg", folder), kaldi_lg(folder)
     plain = in_process("without_symbols", folder)
+    as_theirs = ours["arcs"] + ours["root_arcs"] + plain["word_ends"] - ours["word_ends"]
     return {
         **ours,
         **{f"openfst_path_{key}": value for key, value in general.items()},
         **{f"kaldifst_{key}": value for key, value in theirs.items()},
         "times_faster": round(theirs["cpu_seconds"] / ours["cpu_seconds"], 2),
         "kaldifst_arcs_without_symbols": plain["arcs"],
-        "arcs_ratio": round(ours["arcs"] / plain["arcs"], 4),
+        "kaldifst_word_ends": plain["word_ends"],
+        "arcs_ratio": round(ours["arcs"] / theirs["arcs"], 4),
+        "arcs_ratio_without_symbols": round(ours["arcs"] / plain["arcs"], 4),
+        "arcs_ratio_in_its_form": round(as_theirs / theirs["arcs"], 4),
     }
 
 
@@ -293,11 +307,18 @@ def small_grammar(corpora: Path | None, num_words: int, lang: Path, out: Path) -
 @click.option("--corpora", type=click.Path(path_type=Path), envvar="WFST_ASR_CORPORA", help="Folder of corpora.")
 @click.option("--model", type=click.Path(path_type=Path), help="Triphones of recipes/librispeech_mini.")
 @click.option("--lang", type=click.Path(path_type=Path), help="Their lang directory.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the graphs, which are deleted otherwise.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 @click.option("--run", "call", hidden=True)
 def main(
-    corpora: Path | None, model: Path | None, lang: Path | None, parts: tuple[str, ...], as_json: bool, call: str | None
+    corpora: Path | None,
+    model: Path | None,
+    lang: Path | None,
+    keep: Path | None,
+    parts: tuple[str, ...],
+    as_json: bool,
+    call: str | None,
 ) -> None:
     """Measure the compilation of graphs."""
     if call is not None:
@@ -312,8 +333,8 @@ def main(
         in_process("write_language", None if corpora is None else corpora, 50, Path(work) / "warm")
         in_process("direct_lg", Path(work) / "warm")
         for part in wanted:
-            folder = Path(work) / part
-            folder.mkdir()
+            folder = (keep or Path(work)) / part
+            folder.mkdir(parents=True)
             result = _measured(part, corpora, model, lang, folder)
             if result is None:
                 continue
