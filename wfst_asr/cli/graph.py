@@ -9,6 +9,7 @@ import click
 
 from wfst_asr.cli.graph_check import check
 from wfst_asr.cli.graph_ctc import compile_ctc
+from wfst_asr.cli.graph_lg import compile_lg_file
 from wfst_asr.cli.graph_words import add_words
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def graph() -> None:
 
 
 graph.add_command(compile_ctc)
+graph.add_command(compile_lg_file)
 graph.add_command(check)
 graph.add_command(add_words)
 
