@@ -197,6 +197,7 @@ def test_a_checksum_that_nobody_published_is_recorded_and_told(server: Server, t
         (archive_of({"/outside": b"x"}), "its entry '/outside' does not belong into a folder"),
         (archive_of({"pipe": b""}, tarfile.FIFOTYPE), "its entry 'pipe' does not belong into a folder"),
     ],
+    ids=["none", "cut", "above", "root", "pipe"],
 )
 def test_bad_archives_are_refused_and_fetched_anew(
     server: Server, tmp_path: Path, content: bytes, message: str
