@@ -30,6 +30,8 @@ class Step:
         seconds: wall-clock time.
         cpu_seconds: processor time, all threads together.
         peak_mb: largest resident memory of the process so far, in MiB.
+        bytes: size of the arrays (or the file) that the step made.
+        sha256: hash of these; empty where the step made nothing to hash, or an older version made the graph.
     """
 
     name: str
@@ -38,10 +40,16 @@ class Step:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_mb: float = 0.0
+    bytes: int = 0
+    sha256: str = ""
 
     def __post_init__(self) -> None:
-        numbers = (self.states, self.arcs, self.seconds, self.cpu_seconds, self.peak_mb)
-        if not isinstance(self.name, str) or not all(isinstance(number, int | float) for number in numbers):
+        numbers = (self.states, self.arcs, self.seconds, self.cpu_seconds, self.peak_mb, self.bytes)
+        if (
+            not isinstance(self.name, str)
+            or not isinstance(self.sha256, str)
+            or not all(isinstance(number, int | float) for number in numbers)
+        ):
             raise WfstAsrError(f"step {self.name!r}: expected a name and numbers; compile the graph again")
 
 
@@ -62,6 +70,9 @@ class Manifest:
         inputs: SHA-256 of each input file by name.
         options: options of the compilation by name.
         steps: sizes and cost of each step.
+        key: hash of all that the graph depends on: inputs, options, version; empty in graphs of older versions.
+        outputs: SHA-256 of each file of the folder but the manifest, by name.
+        versions: of Python and of the packages whose code made the graph.
         made_by: package and version that made the graph.
         format: version of this record.
 
@@ -84,6 +95,9 @@ class Manifest:
     inputs: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    key: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     made_by: str = "wfst_asr 0.1.0"
     format: int = FORMAT
 
@@ -102,7 +116,7 @@ class Manifest:
             positive = name in ("frame_shift_s", "acoustic_scale")
             if not isinstance(value, int | float) or not math.isfinite(value) or value < 0 or (positive and not value):
                 raise WfstAsrError(f"{name} {value!r}, expected a {'positive' if positive else 'non-negative'} number")
-        for name in ("inputs", "options"):
+        for name in ("inputs", "options", "outputs", "versions"):
             if not isinstance(getattr(self, name), Mapping):
                 raise WfstAsrError(f"{name} {getattr(self, name)!r}, expected values by name; compile the graph again")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable
+from wfst_asr.fst.content_hash import content_sha256
 from wfst_asr.graph.lexical_tree import Machine, PronunciationArrays, lexical_tree_lg
 from wfst_asr.graph.step_clock import StepClock
 from wfst_asr.graph.window_hmms import WindowHmms
@@ -117,29 +118,24 @@ def direct_hclg(
         backoff_label: label of `#0` in G.
         silence_phone: the optional silence, 0 for none.
         silence_prob: its probability.
-        clock: records the steps and tells them while they run.
+        clock: records the steps, tells them while they run, and takes over those that were stored.
 
     Returns:
         HCLG; input labels are those of `hmms`, outputs words, self-loops are included.
     """
     clock = clock or StepClock()
-    with clock.step("det(L o G)") as size:
-        lg = lexical_tree_lg(
+    lg = clock.run(
+        "det(L o G)",
+        lambda: lexical_tree_lg(
             pronunciations, grammar, backoff_label=backoff_label, silence_phone=silence_phone, silence_prob=silence_prob
-        )
-        size.set(lg.num_states, lg.num_arcs)
-    with clock.step("min(LG)") as size:
-        lg = merge_equal_states(lg, rounds=1)
-        size.set(lg.num_states, lg.num_arcs)
-    with clock.step("C o LG") as size:
-        clg = context_windows_of(lg, hmms)
-        del lg
-        size.set(clg.num_states, clg.num_arcs)
-    with clock.step("min(CLG)") as size:
-        clg = merge_equal_states(clg, rounds=2)
-        size.set(clg.num_states, clg.num_arcs)
+        ),
+        key=(content_sha256(pronunciations, grammar), backoff_label, silence_phone, float(silence_prob)),
+    )
+    merged = clock.run("min(LG)", lambda: merge_equal_states(lg.take(), rounds=1), of=[lg])
+    model = content_sha256(hmms)
+    clg = clock.run("C o LG", lambda: context_windows_of(merged.take(), hmms), of=[merged], key=(model,))
+    small = clock.run("min(CLG)", lambda: merge_equal_states(clg.take(), rounds=2), of=[clg])
     with clock.step("H o CLG, self-loops") as size:
-        clg = with_networks(clg, hmms)
-        hclg = expand_to_hmm_states(clg, hmms)
-        size.set(hclg.num_states, hclg.num_arcs)
+        hclg = expand_to_hmm_states(with_networks(small.take(), hmms), hmms)
+        size.set(hclg.num_states, hclg.num_arcs, hclg)
     return hclg

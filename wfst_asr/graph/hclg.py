@@ -5,13 +5,14 @@ structure of L and G must agree with.  Mohri, Pereira and Riley, "Speech recogni
 transducers" (2008), section 4; Kaldi `mkgraph.sh`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.content_hash import content_sha256
 from wfst_asr.fst.determinize import determinize_star
 from wfst_asr.fst.manifest import Step
 from wfst_asr.fst.ops import (
@@ -28,7 +29,8 @@ from wfst_asr.graph.context_fst import ContextWindow, compose_context, is_disamb
 from wfst_asr.graph.empty_composition import why_empty
 from wfst_asr.graph.hmm_fst import hmm_table
 from wfst_asr.graph.self_loops import add_self_loops
-from wfst_asr.graph.step_clock import Report, StepClock
+from wfst_asr.graph.step_clock import Made, Report, StepClock
+from wfst_asr.graph.window_list import WindowList
 from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.tree.context_dependency import ContextDependency
 
@@ -86,6 +88,7 @@ def compile_hclg(
     phone_disambig: Iterable[int],
     options: HclgOptions | None = None,
     report: Report | None = None,
+    clock: StepClock | None = None,
     keep_machines: bool = False,
     phone_name: Callable[[int], str] = str,
     word_name: Callable[[int], str] = str,
@@ -100,6 +103,7 @@ def compile_hclg(
         phone_disambig: ids of the disambiguation symbols on L's input side.
         options: scales and deltas.
         report: called with (step, None) when a step begins and with (step, its record) when it ends.
+        clock: records the steps in place of one made here, and takes over those that were stored.
         keep_machines: keep every machine in between in the result (for teaching and tests).
         phone_name: gives the name of a phone id for error messages.
         word_name: gives the name of a word id for error messages.
@@ -113,56 +117,87 @@ def compile_hclg(
     """
     options = options or HclgOptions()
     disambig = tuple(sorted(set(phone_disambig)))
-    clock = StepClock(report)
+    clock = clock or StepClock(report)
+    begun = len(clock.done)
     machines: dict[str, ArcTable] = {}
 
-    def run(name: str, make: Callable[..., ArcTable], *arguments: Any, **named: Any) -> ArcTable:
-        with clock.step(name) as size:
-            table = make(*arguments, **named)
-            size.set(table.num_states, table.num_arcs)
+    def run(
+        name: str, make: Callable[[], ArcTable], of: Sequence[Made[ArcTable]] = (), key: Sequence[Any] = ()
+    ) -> Made[ArcTable]:
+        made = clock.run(name, make, of=of, key=key)
         if keep_machines:
-            machines[name] = table
-        return table
+            machines[name] = made.value()
+        return made
+
+    def minimized(name: str, made: Made[ArcTable]) -> Made[ArcTable]:
+        return run(name, lambda: minimize_encoded(made.take(), delta=options.delta), [made], [options.delta])
 
     det = partial(determinize_star, delta=options.delta, max_states=options.max_states, oname=word_name)
+    det_key = (options.delta, options.max_states)
     lexicon, grammar = as_table(lexicon), as_table(grammar)
     check_determinizable(lexicon, grammar, phone_disambig=disambig, phone_name=phone_name, word_name=word_name)
-    lg = run("L o G", compose, lexicon, grammar)
+    lg = run("L o G", lambda: compose(lexicon, grammar), key=[content_sha256(lexicon, grammar)])
     if lg.num_states == 0:
         raise WfstAsrError(
             f"L o G is empty, no sentence of G can be spoken with L: {why_empty(lexicon, grammar, name=word_name)}; "
             "take words.txt, L and G of one lang folder"
         )
-    lg = run("det(L o G)", det, lg, what="L o G", iname=phone_name)
-    lg = run("min(det(L o G))", minimize_encoded, lg, delta=options.delta)
-    windows: tuple[ContextWindow, ...] = ()
-    with clock.step("C o LG") as size:
-        clg, windows = compose_context(
-            lg, disambig, context_width=tree.context_width, central_position=tree.central_position
-        )
-        size.set(clg.num_states, clg.num_arcs)
-    machines["C o LG"] = clg
-    del lg
+    det_lg = run("det(L o G)", lambda: det(lg.take(), what="L o G", iname=phone_name), [lg], det_key)
+    small_lg = minimized("min(det(L o G))", det_lg)
+    compose_c = partial(
+        compose_context, disambig=disambig, context_width=tree.context_width, central_position=tree.central_position
+    )
+    found: list[tuple[ContextWindow, ...]] = []
+
+    def composed() -> ArcTable:
+        table: ArcTable
+        table, windows = compose_c(small_lg.value())
+        found.append(windows)
+        return table
+
+    c_key = (disambig, tree.context_width, tree.central_position)
+    clg = run("C o LG", composed, [small_lg], c_key)
+    listed = clock.run(
+        "C: windows",
+        lambda: WindowList.of(found[0] if found else compose_c(small_lg.value())[1]),
+        of=[small_lg],
+        key=c_key,
+        lasting=True,
+    )
+    small_lg.forget()
+    windows = listed.value().tuples()
     if options.determinize_clg:
-        clg = run("det(C o LG)", det, clg, what="C o LG", iname=partial(_window_name, windows, phone_name))
-        clg = run("min(det(C o LG))", minimize_encoded, clg, delta=options.delta)
-    h = run("H", hmm_table, windows, tree, model, transition_scale=options.transition_scale)
-    hclg = run("H o CLG", compose, h, clg)
-    if hclg.num_states == 0:
+        name = partial(_window_name, windows, phone_name)
+        wide = clg
+        det_clg = run("det(C o LG)", lambda: det(wide.take(), what="C o LG", iname=name), [clg], det_key)
+        clg = minimized("min(det(C o LG))", det_clg)
+    with clock.step("H") as size:
+        h = hmm_table(windows, tree, model, transition_scale=options.transition_scale)
+        size.set(h.num_states, h.num_arcs, h)
+    hc = run("H o CLG", lambda: compose(h, clg.value()), [clg], [clock.done[-1].sha256])
+    if hc.num_states == 0:
         name = partial(_window_name, windows, phone_name)
         raise WfstAsrError(
             "H o C o L o G is empty: "
-            + why_empty(h, clg, name=name, left_name="H", right_name="C o L o G", kind="context window")
+            + why_empty(h, clg.value(), name=name, left_name="H", right_name="C o L o G", kind="context window")
         )
-    del clg, h
-    hclg = run("det(H o CLG)", det, hclg, what="H o CLG", iname=partial(_transition_name, model, phone_name))
-    symbols = range(model.num_transition_ids + 1, model.num_transition_ids + 1 + len(windows))
-    hclg = run("rds(HCLG)", _without_symbols, hclg, symbols)
-    hclg = run("min(HCLG)", minimize_encoded, hclg, delta=options.delta)
-    hclg = run(
-        "asl(HCLG)", add_self_loops, hclg, model, self_loop_scale=options.self_loop_scale, reorder=options.reorder
+    clg.forget()
+    det_hc = run(
+        "det(H o CLG)",
+        lambda: det(hc.take(), what="H o CLG", iname=partial(_transition_name, model, phone_name)),
+        [hc],
+        det_key,
     )
-    return HclgResult(hclg, windows, tuple(clock.done), machines if keep_machines else {})
+    above = model.num_transition_ids + 1
+    symbols = range(above, above + len(windows))
+    plain = run("rds(HCLG)", lambda: _without_symbols(det_hc.take(), symbols), [det_hc], [above, len(windows)])
+    small = minimized("min(HCLG)", plain)
+    with clock.step("asl(HCLG)") as size:
+        hclg = add_self_loops(small.take(), model, self_loop_scale=options.self_loop_scale, reorder=options.reorder)
+        size.set(hclg.num_states, hclg.num_arcs, hclg)
+    if keep_machines:
+        machines["H"], machines["asl(HCLG)"] = h, hclg
+    return HclgResult(hclg, windows, tuple(clock.done[begun:]), machines)
 
 
 def _without_symbols(table: ArcTable, symbols: Iterable[int]) -> ArcTable:

@@ -12,6 +12,7 @@ import numpy as np
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.content_hash import content_sha256
 from wfst_asr.fst.determinize import determinize_star
 from wfst_asr.fst.ops import DELTA, compose, minimize_encoded, remove_disambig_symbols, remove_eps_local
 from wfst_asr.graph.ambiguity import check_determinizable
@@ -56,38 +57,36 @@ def openfst_tlg(
     clock = clock or StepClock()
     disambig = sorted(set(unit_disambig))
     check_determinizable(lexicon, grammar, phone_disambig=disambig, phone_name=unit_name, word_name=word_name)
-    with clock.step("L o G") as size:
-        lg = compose(lexicon, grammar)
-        size.set(lg.num_states, lg.num_arcs)
+    lg = clock.run("L o G", lambda: compose(lexicon, grammar), key=(content_sha256(lexicon, grammar),))
     if lg.num_states == 0:
         raise WfstAsrError(
             f"L o G is empty, no sentence of G can be spelled with L: {why_empty(lexicon, grammar, name=word_name)}; "
             "take words.txt, L and G of one lang folder"
         )
-    with clock.step("det(L o G)") as size:
-        lg = determinize_star(lg, delta=DELTA, what="L o G", iname=unit_name, oname=word_name)
-        size.set(lg.num_states, lg.num_arcs)
-    with clock.step("min(det(L o G))") as size:
-        lg = minimize_encoded(lg)
-        size.set(lg.num_states, lg.num_arcs)
+    det = clock.run(
+        "det(L o G)",
+        lambda: determinize_star(lg.take(), delta=DELTA, what="L o G", iname=unit_name, oname=word_name),
+        of=[lg],
+    )
+    small = clock.run("min(det(L o G))", lambda: minimize_encoded(det.take()), of=[det])
     above = max([blank_label, *label_of.values()]) + 1
     symbols = {symbol: above + number for number, symbol in enumerate(disambig)}
     with clock.step("T") as size:
         t = ctc_fst(label_of, blank_label=blank_label, disambig=symbols, topology=topology)
-        size.set(t.num_states, t.num_arcs)
-    with clock.step("T o LG") as size:
-        tlg = compose(t, lg)
-        size.set(tlg.num_states, tlg.num_arcs)
+        size.set(t.num_states, t.num_arcs, t)
+    tlg = clock.run("T o LG", lambda: compose(t, small.value()), of=[small], key=(content_sha256(t),))
     if tlg.num_states == 0:
-        why = why_empty(t, lg, name=unit_name, left_name="T", right_name="L o G", kind="unit")
+        why = why_empty(t, small.value(), name=unit_name, left_name="T", right_name="L o G", kind="unit")
         raise WfstAsrError(f"T o L o G is empty: {why}; spell the words of L in tokens of the network")
-    with clock.step("rds(TLG)") as size:
-        tlg = remove_eps_local(remove_disambig_symbols(tlg, symbols.values()))
-        size.set(tlg.num_states, tlg.num_arcs)
+    small.forget()
+    plain = clock.run(
+        "rds(TLG)", lambda: remove_eps_local(remove_disambig_symbols(tlg.take(), symbols.values())), of=[tlg],
+        key=(tuple(symbols.values()),),
+    )  # fmt: skip
     with clock.step("min(TLG)") as size:
-        tlg = minimize_encoded(tlg)
-        size.set(tlg.num_states, tlg.num_arcs)
-    return tlg
+        table = minimize_encoded(plain.take())
+        size.set(table.num_states, table.num_arcs, table)
+    return table
 
 
 def direct_tlg(
@@ -127,19 +126,21 @@ def direct_tlg(
     token_of = np.zeros(max(label_of) + 1, dtype=np.int32)
     token_of[list(label_of)] = list(label_of.values())
     clock = clock or StepClock()
-    with clock.step("det(L o G)") as size:
-        lg = lexical_tree_lg(
+    lg = clock.run(
+        "det(L o G)",
+        lambda: lexical_tree_lg(
             pronunciations, grammar, backoff_label=backoff_label, silence_phone=silence_phone, silence_prob=silence_prob
-        )
-        size.set(lg.num_states, lg.num_arcs)
-    with clock.step("min(LG)") as size:
-        lg = merge_equal_states(lg, rounds=2)
-        size.set(lg.num_states, lg.num_arcs)
-    with clock.step("T o LG") as size:
-        tlg = ctc_expansion(lg, token_of, blank_label=blank_label, topology=topology)
-        del lg
-        size.set(tlg.num_states, tlg.num_arcs)
+        ),
+        key=(content_sha256(pronunciations, grammar), backoff_label, silence_phone, float(silence_prob)),
+    )
+    merged = clock.run("min(LG)", lambda: merge_equal_states(lg.take(), rounds=2), of=[lg])
+    tlg = clock.run(
+        "T o LG",
+        lambda: ctc_expansion(merged.take(), token_of, blank_label=blank_label, topology=topology),
+        of=[merged],
+        key=(content_sha256(token_of), blank_label, topology),
+    )
     with clock.step("min(TLG)") as size:
-        table = merge_equal_states(tlg, rounds=1).table()
-        size.set(table.num_states, table.num_arcs)
+        table = merge_equal_states(tlg.take(), rounds=1).table()
+        size.set(table.num_states, table.num_arcs, table)
     return table
