@@ -123,16 +123,15 @@ def test_an_interrupted_write_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_without_manifest_while_its_files_change(
+def test_an_older_graph_stays_whole_when_writing_is_interrupted(
     toy: Toy, result: HclgResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(toy, result, tmp_path / "graph")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "graph").iterdir()}
     monkeypatch.setattr(np, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         write_folder(toy, result, tmp_path / "graph")
-    names = {path.name for path in (tmp_path / "graph").iterdir()}
-    assert "manifest.json" not in names
-    assert not any(name.endswith(".part") for name in names)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "graph").iterdir()} == before
 
 
 def test_graphs_with_undescribed_labels_and_empty_graphs_are_refused(

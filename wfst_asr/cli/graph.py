@@ -10,6 +10,7 @@ import click
 from wfst_asr.cli.graph_check import check
 from wfst_asr.cli.graph_ctc import compile_ctc
 from wfst_asr.cli.graph_lg import compile_lg_file
+from wfst_asr.cli.graph_run import graph_run, run_options, tell_compiled
 from wfst_asr.cli.graph_words import add_words
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ graph.add_command(add_words)
     help="Scale of acoustic scores in decoding, for the manifest.  [default: 1/10 for monophones, else 1/15]",
 )
 @click.option("--frame-shift-ms", default=10.0, show_default=True, help="Time between frames, for the manifest.")
+@run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compile_graph(
     lang_dir: Path,
@@ -60,6 +62,10 @@ def compile_graph(
     self_loop_scale: float,
     acoustic_scale: float | None,
     frame_shift_ms: float,
+    force: bool,
+    keep_steps: bool,
+    max_memory: str | None,
+    max_states: int,
     as_json: bool,
 ) -> None:
     """Compile HCLG into the graph folder OUT_DIR.
@@ -67,26 +73,18 @@ def compile_graph(
     LANG_DIR has L_disambig.fst, words.txt, phones.txt, and G.fst unless --lm is given; MODEL_DIR has tree and
     final.mdl, as Kaldi writes them.
     """
-    from wfst_asr.cli.step_progress import print_steps, progress_of_steps
+    from wfst_asr.cli.step_progress import progress_of_steps
     from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph
 
     if grammar and lm:
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = TrainedGraphOptions(method, transition_scale, self_loop_scale, acoustic_scale, frame_shift_ms / 1000)
+    run = graph_run(force, keep_steps, max_memory, max_states)
     with progress_of_steps() as report:
         made = compile_trained_graph(
-            lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report
+            lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report, run=run
         )
-    steps = made.manifest.steps
-    if as_json:
-        told = {"graph": str(out_dir), "method": made.method, "reason": made.reason}
-        sizes = {"states": made.num_states, "arcs": made.num_arcs}
-        click.echo(json.dumps({**told, **sizes, "steps": [asdict(step) for step in steps]}))
-        return
-    print_steps(steps)
-    how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
-    why = f" ({made.reason})" if made.reason else ""
-    click.echo(f"{out_dir}: {made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}")
+    tell_compiled(made, as_json=as_json)
 
 
 @graph.command("info")

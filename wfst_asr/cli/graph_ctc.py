@@ -1,11 +1,11 @@
 """`wfst-asr graph compile-ctc`: T o L o G of a CTC network."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from wfst_asr.cli.graph_run import graph_run, run_options, tell_compiled
 
 if TYPE_CHECKING:
     from wfst_asr.graph.ctc_fst import CtcTopology
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     help="Scale of the network's scores in decoding, for the manifest.",
 )
 @click.option("--frame-shift-ms", default=20.0, show_default=True, help="Time between rows of scores.")
+@run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def compile_ctc(
     lang_dir: Path,
@@ -53,6 +54,10 @@ def compile_ctc(
     method: "Method",
     acoustic_scale: float,
     frame_shift_ms: float,
+    force: bool,
+    keep_steps: bool,
+    max_memory: str | None,
+    max_states: int,
     as_json: bool,
 ) -> None:
     """Compile T o L o G into the graph folder OUT_DIR.
@@ -60,7 +65,7 @@ def compile_ctc(
     LANG_DIR has L_disambig.fst, words.txt, phones.txt, and G.fst unless --lm is given; its phones are tokens of the
     network, without marks of position.  TOKENS names the columns of the network's scores: the tokens.txt of its folder.
     """
-    from wfst_asr.cli.step_progress import print_steps, progress_of_steps
+    from wfst_asr.cli.step_progress import progress_of_steps
     from wfst_asr.ctc.tokens import read_tokens
     from wfst_asr.recipe.ctc_graph import CtcGraphOptions, compile_ctc_graph
 
@@ -68,17 +73,9 @@ def compile_ctc(
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = CtcGraphOptions(topology, method, acoustic_scale, frame_shift_ms / 1000)
     columns = read_tokens(tokens, blank=blank)
+    run = graph_run(force, keep_steps, max_memory, max_states)
     with progress_of_steps() as report:
         made = compile_ctc_graph(
-            lang_dir, lm or grammar or lang_dir / "G.fst", columns, out_dir, options, report=report
+            lang_dir, lm or grammar or lang_dir / "G.fst", columns, out_dir, options, report=report, run=run
         )
-    steps = made.manifest.steps
-    if as_json:
-        told = {"graph": str(out_dir), "method": made.method, "reason": made.reason, "topology": topology}
-        sizes = {"states": made.num_states, "arcs": made.num_arcs}
-        click.echo(json.dumps({**told, **sizes, "steps": [asdict(step) for step in steps]}))
-        return
-    print_steps(steps)
-    how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
-    why = f" ({made.reason})" if made.reason else ""
-    click.echo(f"{out_dir}: {made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}")
+    tell_compiled(made, as_json=as_json, topology=topology)

@@ -135,6 +135,7 @@ def direct_hclg(
     model = content_sha256(hmms)
     clg = clock.run("C o LG", lambda: context_windows_of(merged.take(), hmms), of=[merged], key=(model,))
     small = clock.run("min(CLG)", lambda: merge_equal_states(clg.take(), rounds=2), of=[clg])
+    small.value()
     with clock.step("H o CLG, self-loops") as size:
         hclg = expand_to_hmm_states(with_networks(small.take(), hmms), hmms)
         size.set(hclg.num_states, hclg.num_arcs, hclg)

@@ -1,17 +1,18 @@
 """The graph folder: HCLG, its symbols, what its input labels mean, and the manifest, written last."""
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pynini
 from numpy.typing import NDArray
 
-from wfst_asr.atomic_files import written_aside
+from wfst_asr.atomic_files import files_together
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable, write_const_fst
+from wfst_asr.fst.content_hash import file_sha256
 from wfst_asr.fst.convert import from_pynini
 from wfst_asr.fst.manifest import MANIFEST_NAME, Manifest, write_manifest
 from wfst_asr.fst.symbols import SymbolTable, write_symbols
@@ -46,10 +47,13 @@ def write_graph_dir(
     input_labels: NDArray[np.void],
     manifest: Manifest,
     align_lexicon: Iterable[tuple[str, Sequence[str]]] | None = None,
-) -> None:
+    more_files: Mapping[str, bytes] | None = None,
+    inside: str = "",
+) -> Manifest:
     """Write a graph folder; without its manifest, which comes last, a folder counts as not written.
 
-    An interrupted or failed call leaves no half-written file, and no folder where there was none before.
+    The files are written inside a hidden folder and moved up together, so that an interrupted or failed call leaves an
+    older graph as it was, no half-written file, and no folder where there was none before.
 
     Args:
         folder: the folder, made if it is missing.
@@ -59,6 +63,11 @@ def write_graph_dir(
         input_labels: records of INPUT_LABEL_DTYPE, indexed by input label.
         manifest: see `fst/manifest.py`.
         align_lexicon: (word, phones) of every pronunciation, with the phones as in `phones`.
+        more_files: other files of the folder, by name.
+        inside: name of the hidden folder; by default one that no other process takes.
+
+    Returns:
+        The manifest as it was written, with the hashes of the files.
 
     Raises:
         WfstAsrError: the folder cannot be written, the graph is empty, or has an input label without a record.
@@ -71,31 +80,21 @@ def write_graph_dir(
             f"the graph has input label {table.arcs['ilabel'].max(initial=0)}, but only {len(input_labels) - 1} labels "
             "are described; take the transition model that the graph was compiled with"
         )
-    target = Path(folder)
-    made = not target.exists()
-    manifest_file = target / MANIFEST_NAME
-    try:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            manifest_file.unlink()
-        write_const_fst(table, target / HCLG_NAME)
-        write_symbols(words, target / "words.txt")
-        write_symbols(phones, target / "phones.txt")
-        with written_aside(target / INPUT_LABELS_NAME) as aside, aside.open("wb") as file:
+    with files_together(folder, last=MANIFEST_NAME, others=["align_lexicon.txt"], inside=inside) as aside:
+        write_const_fst(table, aside / HCLG_NAME)
+        write_symbols(words, aside / "words.txt")
+        write_symbols(phones, aside / "phones.txt")
+        with (aside / INPUT_LABELS_NAME).open("wb") as file:
             np.save(file, input_labels)
         if align_lexicon is not None:
-            with written_aside(target / "align_lexicon.txt") as aside:
-                lines = (f"{word} {' '.join(phones)}\n" for word, phones in align_lexicon)
-                aside.write_text("".join(lines), encoding="utf-8")
-        write_manifest(target, manifest)
-    except BaseException as error:
-        if made and target.is_dir():
-            for name in (HCLG_NAME, "words.txt", "phones.txt", INPUT_LABELS_NAME, "align_lexicon.txt", MANIFEST_NAME):
-                (target / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                target.rmdir()
-        if isinstance(error, OSError):
-            raise WfstAsrError(f"{target}: cannot be written ({error.strerror}); choose another folder") from error
-        raise
+            lines = (f"{word} {' '.join(phones)}\n" for word, phones in align_lexicon)
+            (aside / "align_lexicon.txt").write_text("".join(lines), encoding="utf-8")
+        for name, content in (more_files or {}).items():
+            (aside / name).write_bytes(content)
+        outputs = {path.name: file_sha256(path) for path in sorted(aside.iterdir())}
+        manifest = replace(manifest, outputs=outputs)
+        write_manifest(aside, manifest)
+    return manifest
 
 
 def read_input_labels(folder: str | os.PathLike[str]) -> NDArray[np.void]:

@@ -192,6 +192,7 @@ def compile_hclg(
     symbols = range(above, above + len(windows))
     plain = run("rds(HCLG)", lambda: _without_symbols(det_hc.take(), symbols), [det_hc], [above, len(windows)])
     small = minimized("min(HCLG)", plain)
+    small.value()
     with clock.step("asl(HCLG)") as size:
         hclg = add_self_loops(small.take(), model, self_loop_scale=options.self_loop_scale, reorder=options.reorder)
         size.set(hclg.num_states, hclg.num_arcs, hclg)

@@ -83,6 +83,7 @@ def openfst_tlg(
         "rds(TLG)", lambda: remove_eps_local(remove_disambig_symbols(tlg.take(), symbols.values())), of=[tlg],
         key=(tuple(symbols.values()),),
     )  # fmt: skip
+    plain.value()
     with clock.step("min(TLG)") as size:
         table = minimize_encoded(plain.take())
         size.set(table.num_states, table.num_arcs, table)
@@ -140,6 +141,7 @@ def direct_tlg(
         of=[merged],
         key=(content_sha256(token_of), blank_label, topology),
     )
+    tlg.value()
     with clock.step("min(TLG)") as size:
         table = merge_equal_states(tlg.take(), rounds=1).table()
         size.set(table.num_states, table.num_arcs, table)

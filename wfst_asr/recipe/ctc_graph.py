@@ -1,14 +1,15 @@
 """T o L o G of a CTC network: from a lang directory, G and the network's tokens to a graph folder."""
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.atomic_files import check_writable_folder, written_aside
+from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.ctc.tokens import CtcTokens, read_tokens
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
@@ -16,9 +17,9 @@ from wfst_asr.fst.manifest import Manifest
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols
 from wfst_asr.graph.ctc_fst import CtcTopology, check_topology
 from wfst_asr.graph.step_clock import Report, StepClock
-from wfst_asr.lm.backoff import NGramModel
-from wfst_asr.recipe.graph_inputs import hash_of, hash_of_file, read_grammar, text_lines
-from wfst_asr.recipe.trained_graph import METHODS, CompiledGraph, Method
+from wfst_asr.recipe.graph_inputs import grammar_hash, hash_of, hash_of_file, lang_hashes, read_grammar, text_lines
+from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
+from wfst_asr.recipe.trained_graph import ADVICE, METHODS, CompiledGraph, Grammar, Method
 
 if TYPE_CHECKING:
     from wfst_asr.graph.lexicon_parts import LexiconParts
@@ -62,14 +63,15 @@ class _Inputs:
 
 def compile_ctc_graph(
     lang_dir: str | os.PathLike[str],
-    grammar: str | os.PathLike[str] | NGramModel,
+    grammar: Grammar,
     tokens: str | os.PathLike[str] | CtcTokens,
     out_dir: str | os.PathLike[str],
     options: CtcGraphOptions | None = None,
     *,
     report: Report | None = None,
+    run: GraphRun | None = None,
 ) -> CompiledGraph:
-    """Compile T o L o G into a graph folder, whose manifest is written last.
+    """Compile T o L o G into a graph folder, whose manifest is written last; see also `compile_trained_graph`.
 
     Args:
         lang_dir: folder with words.txt, phones.txt and L_disambig.fst, whose phones are tokens: letters, word pieces or
@@ -80,6 +82,7 @@ def compile_ctc_graph(
         out_dir: folder to write.
         options: see CtcGraphOptions.
         report: called with (step, None) when a step begins and with (step, its record) when it ends.
+        run: limits, and whether to compile anew or to keep steps.
 
     Returns:
         What was written; input labels of the graph are column + 1.
@@ -88,16 +91,30 @@ def compile_ctc_graph(
         WfstAsrError: a file is missing or bad, a phone of L is no token, the folder cannot be written, or method
             "direct" was asked for and L has a form that only the OpenFst path takes.
     """
-    from wfst_asr.graph.graph_dir import write_graph_dir
-
-    options = options or CtcGraphOptions()
+    options, run = options or CtcGraphOptions(), run or GraphRun()
     lang, target = Path(lang_dir), Path(out_dir)
     check_writable_folder(target)
     columns = tokens if isinstance(tokens, CtcTokens) else read_tokens(tokens)
-    clock = StepClock(report)
+    hashes = lang_hashes(lang) | {"tokens": hash_of("\n".join(columns.names).encode()), "blank": str(columns.blank)}
+    with suppress(OSError):
+        hashes["grammar"] = grammar_hash(grammar)
+    of_key = {name: value for name, value in asdict(options).items() if name != "method"}
+    key = graph_key("ctc", hashes, of_key)
+    if not run.force and (finished := finished_graph(target, key, method=options.method)):
+        return CompiledGraph.of_finished(target, finished)
+    with graph_work(target, run, report, advice=ADVICE) as work:
+        return _compiled(work, lang, grammar, columns, target, options, key)
+
+
+def _compiled(
+    work: GraphWork, lang: Path, grammar: Grammar, columns: CtcTokens, target: Path, options: CtcGraphOptions, key: str
+) -> CompiledGraph:
+    from wfst_asr.graph.graph_dir import write_graph_dir
+
+    clock = work.clock
     with clock.step("read") as size:
         inputs = _read_inputs(lang, grammar, columns)
-        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs)
+        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs, inputs.grammar)
     parts, reason = _plain_lexicon(inputs, options)
     tlg = _direct(inputs, parts, options, clock) if parts else _openfst(inputs, options, clock)
     if tlg.num_states == 0 or tlg.num_arcs == 0:
@@ -109,6 +126,7 @@ def compile_ctc_graph(
             f"L o G is empty, no sentence of G can be spelled with L: {why}; take both from one lang folder"
         )
     method = "direct" if parts else "openfst"
+    told = {"method": method, "topology": options.topology} | ({"method_reason": reason} if reason else {})
     manifest = Manifest(
         label_kind="token+1",
         num_columns=columns.num_columns,
@@ -118,23 +136,27 @@ def compile_ctc_graph(
         blank_column=columns.blank,
         silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
         inputs=inputs.hashes,
-        options={"method": method, "topology": options.topology},
+        options=told,
         steps=tuple(clock.done),
+        key=key,
+        versions=package_versions(),
     )
     rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
-    check_writable_folder(target)
-    target.mkdir(parents=True, exist_ok=True)
-    write_tokens(columns, target / TOKENS_NAME)
-    write_graph_dir(
-        target,
-        tlg,
-        words=inputs.words,
-        phones=inputs.phones,
-        input_labels=token_input_labels(columns, inputs.label_of, inputs.blank_label),
-        manifest=manifest,
-        align_lexicon=as_aligned(rows, options.topology) if rows else None,
+    manifest = work.write(
+        lambda: write_graph_dir(
+            target,
+            tlg,
+            words=inputs.words,
+            phones=inputs.phones,
+            input_labels=token_input_labels(columns, inputs.label_of, inputs.blank_label),
+            manifest=manifest,
+            align_lexicon=as_aligned(rows, options.topology) if rows else None,
+            more_files={TOKENS_NAME: tokens_bytes(columns)},
+            inside=work.inside,
+        )
     )
-    return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest)
+    taken = tuple(clock.taken_over)
+    return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest, taken_over=taken)
 
 
 def as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, tuple[str, ...]]]:
@@ -152,11 +174,9 @@ def as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, 
     return list(found)
 
 
-def write_tokens(tokens: CtcTokens, path: str | os.PathLike[str]) -> None:
-    """Write `tokens.txt`: lines "name column"."""
-    with written_aside(path) as aside:
-        lines = (f"{name} {column}\n" for column, name in enumerate(tokens.names))
-        aside.write_text("".join(lines), encoding="utf-8")
+def tokens_bytes(tokens: CtcTokens) -> bytes:
+    """Return the content of `tokens.txt`: lines "name column"."""
+    return "".join(f"{name} {column}\n" for column, name in enumerate(tokens.names)).encode()
 
 
 def token_input_labels(tokens: CtcTokens, label_of: dict[int, int], blank_label: int) -> NDArray[np.void]:
@@ -172,7 +192,7 @@ def token_input_labels(tokens: CtcTokens, label_of: dict[int, int], blank_label:
     return labels
 
 
-def _read_inputs(lang: Path, grammar: str | os.PathLike[str] | NGramModel, tokens: CtcTokens) -> _Inputs:
+def _read_inputs(lang: Path, grammar: Grammar, tokens: CtcTokens) -> _Inputs:
     from wfst_asr.fst.ops import as_table, read_fst
 
     words, phones = read_symbols(lang / "words.txt"), read_symbols(lang / "phones.txt")
@@ -218,7 +238,7 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, cl
 
     with clock.step("L: lexicon") as size:
         pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
     grammar = inputs.grammar
     if inputs.given_as_fst:

@@ -27,8 +27,9 @@ from wfst_asr.neural.hama import (
     hama_pronunciations,
     load_hama_network,
 )
-from wfst_asr.recipe.english_graph import EnglishFiles, graph_words
+from wfst_asr.recipe.english_graph import ADVICE, EnglishFiles, graph_words
 from wfst_asr.recipe.graph_inputs import hash_of_file
+from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,14 @@ def is_current(graph_dir: str | os.PathLike[str], files: EnglishFiles, options: 
 
 
 def compile_english_ctc_graph(
-    files: EnglishFiles, graph_dir: str | os.PathLike[str], options: EnglishCtcOptions, report: Report | None = None
+    files: EnglishFiles,
+    graph_dir: str | os.PathLike[str],
+    options: EnglishCtcOptions,
+    report: Report | None = None,
+    *,
+    run: GraphRun | None = None,
 ) -> Manifest:
-    """Compile the graph and write it as a graph folder, whose manifest comes last.
+    """Compile the graph and write it as a graph folder, whose manifest comes last; see also `compile_trained_graph`.
 
     The words are those of the dictionary that the language model knows, pronounced by the package's own
     grapheme-to-phoneme model.
@@ -84,28 +90,39 @@ def compile_english_ctc_graph(
         graph_dir: folder to write.
         options: see EnglishCtcOptions.
         report: called with (step, None) when a step begins and with its record when it ends.
+        run: limits, and whether to compile anew or to keep steps.
 
     Raises:
         WfstAsrError: a package is missing, a file is bad, or the folder cannot be written.
     """
+    run = run or GraphRun()
+    check_writable_folder(graph_dir)
+    inputs = input_hashes(files)
+    key = graph_key("english-ctc", inputs, asdict(options))
+    if not run.force and (finished := finished_graph(graph_dir, key)):
+        return finished
+    with graph_work(graph_dir, run, report, advice=ADVICE) as work:
+        return _compiled(work, files, Path(graph_dir), options, inputs, key)
+
+
+def _compiled(
+    work: GraphWork, files: EnglishFiles, target: Path, options: EnglishCtcOptions, inputs: dict[str, str], key: str
+) -> Manifest:
     from wfst_asr.fst.symbols import SymbolTable
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
     from wfst_asr.graph.graph_dir import write_graph_dir
     from wfst_asr.graph.lexical_tree import pronunciation_arrays
-    from wfst_asr.graph.step_clock import StepClock
     from wfst_asr.graph.tlg import direct_tlg
     from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
-    from wfst_asr.recipe.ctc_graph import TOKENS_NAME, token_input_labels, write_tokens
+    from wfst_asr.recipe.ctc_graph import TOKENS_NAME, token_input_labels, tokens_bytes
     from wfst_asr.sphinx.dictionary import read_dictionary
     from wfst_asr.sphinx.lm import read_lm
 
-    check_writable_folder(graph_dir)
-    inputs = input_hashes(files)
     tokens = load_hama_network().tokens
     # a phone's id is its token's column + 1, which is its input label as well
     phone_ids = {name: column + 1 for column, name in enumerate(tokens.names) if column != tokens.blank}
     blank_label = tokens.blank + 1
-    clock = StepClock(report)
+    clock = work.clock
     with clock.step("language model") as size:
         lm = read_lm(files.language_model)
         size.set(0, sum(lm.num_ngrams))
@@ -124,7 +141,7 @@ def compile_english_ctc_graph(
                 warnings.simplefilter("ignore", WfstAsrWarning)  # the words left out were told above
             grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
         del lm
-        size.set(grammar.num_states, grammar.num_arcs)
+        size.set(grammar.num_states, grammar.num_arcs, grammar)
     label_of = {number: number for number in phone_ids.values()}
     tlg = direct_tlg(
         pronunciations,
@@ -150,18 +167,21 @@ def compile_english_ctc_graph(
             inputs=inputs,
             options=asdict(options),
             steps=tuple(clock.done),
+            key=key,
+            versions=package_versions(),
         )
-        target = Path(graph_dir)
-        target.mkdir(parents=True, exist_ok=True)
-        write_tokens(tokens, target / TOKENS_NAME)
-        write_graph_dir(
-            target,
-            tlg,
-            words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
-            phones=SymbolTable({"<eps>": 0} | phone_ids),
-            input_labels=token_input_labels(tokens, label_of, blank_label),
-            manifest=manifest,
-            align_lexicon=((entry.word, entry.phones) for entry in lexicon.entries),
+        manifest = work.write(
+            lambda: write_graph_dir(
+                target,
+                tlg,
+                words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
+                phones=SymbolTable({"<eps>": 0} | phone_ids),
+                input_labels=token_input_labels(tokens, label_of, blank_label),
+                manifest=manifest,
+                align_lexicon=((entry.word, entry.phones) for entry in lexicon.entries),
+                more_files={TOKENS_NAME: tokens_bytes(tokens)},
+                inside=work.inside,
+            )
         )
     return manifest
 

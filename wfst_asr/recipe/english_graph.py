@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.fst.manifest import Manifest, Step, read_manifest
+from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
 
 if TYPE_CHECKING:
     from wfst_asr.graph.window_hmms import WindowHmms
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wfst_asr.sphinx.acoustic_model import SphinxModel
 
 Report = Callable[[str, Step | None], None]
+ADVICE = "take fewer words (--max-words 20000)"
 
 
 @dataclass(frozen=True)
@@ -198,33 +200,49 @@ def graph_words(model: "NGramModel", pronounced: set[str], max_words: int) -> li
 
 
 def compile_english_graph(
-    files: EnglishFiles, graph_dir: str | os.PathLike[str], options: EnglishGraphOptions, report: Report | None = None
+    files: EnglishFiles,
+    graph_dir: str | os.PathLike[str],
+    options: EnglishGraphOptions,
+    report: Report | None = None,
+    *,
+    run: GraphRun | None = None,
 ) -> Manifest:
-    """Compile the graph and write it as a graph folder, whose manifest comes last.
+    """Compile the graph and write it as a graph folder, whose manifest comes last; see also `compile_trained_graph`.
 
     Args:
         files: the model.
         graph_dir: folder to write.
         options: see EnglishGraphOptions.
         report: called with (step, None) when a step begins and with its record when it ends.
+        run: limits, and whether to compile anew or to keep steps.
 
     Raises:
         WfstAsrError: a file of the model is bad, or the folder cannot be written.
     """
+    run = run or GraphRun()
+    check_writable_folder(graph_dir)
+    inputs = input_hashes(files)
+    key = graph_key("english", inputs, asdict(options))
+    if not run.force and (finished := finished_graph(graph_dir, key)):
+        return finished
+    with graph_work(graph_dir, run, report, advice=ADVICE) as work:
+        return _compiled(work, files, Path(graph_dir), options, inputs, key)
+
+
+def _compiled(
+    work: GraphWork, files: EnglishFiles, target: Path, options: EnglishGraphOptions, inputs: dict[str, str], key: str
+) -> Manifest:
     from wfst_asr.fst.symbols import SymbolTable
     from wfst_asr.graph.direct import direct_hclg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
     from wfst_asr.graph.graph_dir import write_graph_dir
     from wfst_asr.graph.lexical_tree import pronunciation_arrays
-    from wfst_asr.graph.step_clock import StepClock
     from wfst_asr.lexicon.lexicon import Lexicon
     from wfst_asr.sphinx.acoustic_model import read_model
     from wfst_asr.sphinx.dictionary import read_dictionary
     from wfst_asr.sphinx.lm import read_lm
 
-    check_writable_folder(graph_dir)
-    inputs = input_hashes(files)
-    clock = StepClock(report)
+    clock = work.clock
     with clock.step("language model") as size:
         lm = read_lm(files.language_model)
         size.set(0, sum(lm.num_ngrams))
@@ -237,7 +255,7 @@ def compile_english_graph(
         pronunciations = pronunciation_arrays(
             _with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
         )
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     with clock.step("G: grammar") as size:
         backoff = len(names) + 1
         with warnings.catch_warnings():
@@ -246,10 +264,10 @@ def compile_english_graph(
             grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
         grammar.arcs["cost"][grammar.arcs["ilabel"] != backoff] += np.float32(options.word_insertion_penalty)
         del lm
-        size.set(grammar.num_states, grammar.num_arcs)
+        size.set(grammar.num_states, grammar.num_arcs, grammar)
     with clock.step("H and C: triphones") as size:
         hmms = sphinx_window_hmms(model, transition_scale=options.transition_scale)
-        size.set(len(hmms.hmm_unit), len(hmms.hmm_first) - 1)
+        size.set(len(hmms.hmm_unit), len(hmms.hmm_first) - 1, hmms)
     hclg = direct_hclg(
         pronunciations,
         grammar,
@@ -273,15 +291,21 @@ def compile_english_graph(
             inputs=inputs,
             options=asdict(options),
             steps=tuple(clock.done),
+            key=key,
+            versions=package_versions(),
         )
-        write_graph_dir(
-            graph_dir,
-            hclg,
-            words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
-            phones=SymbolTable({"<eps>": 0} | {phone: i for i, phone in enumerate(model.mdef.ci_phones, start=1)}),
-            input_labels=senone_input_labels(model),
-            manifest=manifest,
-            align_lexicon=((entry.word, entry.phones) for entry in chosen.entries),
+        phones = {phone: i for i, phone in enumerate(model.mdef.ci_phones, start=1)}
+        manifest = work.write(
+            lambda: write_graph_dir(
+                target,
+                hclg,
+                words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
+                phones=SymbolTable({"<eps>": 0} | phones),
+                input_labels=senone_input_labels(model),
+                manifest=manifest,
+                align_lexicon=((entry.word, entry.phones) for entry in chosen.entries),
+                inside=work.inside,
+            )
         )
     return manifest
 

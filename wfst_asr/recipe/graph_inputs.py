@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.content_hash import file_sha256
 from wfst_asr.fst.symbols import SymbolTable
 from wfst_asr.lm.backoff import NGramModel
 
@@ -31,8 +32,7 @@ def read_grammar(
     from wfst_asr.lm.model_files import read_model
 
     if isinstance(grammar, NGramModel):
-        digest = hash_of(*(array for level in grammar.levels for array in (level.word, level.log_prob, level.backoff)))
-        return grammar_arcs(grammar, words).table, "lm", digest
+        return grammar_arcs(grammar, words).table, "lm", grammar_hash(grammar)
     path = Path(grammar)
     try:
         with path.open("rb") as file:
@@ -48,6 +48,19 @@ def read_grammar(
     return grammar_arcs(read_model(path), words).table, "lm", hash_of_file(path)
 
 
+def grammar_hash(grammar: str | os.PathLike[str] | NGramModel) -> str:
+    """Return the hash of what G is made of, as `read_grammar` does."""
+    if isinstance(grammar, NGramModel):
+        return hash_of(*(array for level in grammar.levels for array in (level.word, level.log_prob, level.backoff)))
+    return hash_of_file(Path(grammar))
+
+
+def lang_hashes(lang: Path) -> dict[str, str]:
+    """Return the hashes of those files of a lang directory that a graph folder is made of; of the rest, nothing."""
+    names = ("L_disambig.fst", "words.txt", "phones.txt", "phones/silence.txt", "phones/align_lexicon.txt")
+    return {name: hash_of_file(lang / name) for name in names if (lang / name).is_file()}
+
+
 def hash_of(*contents: object) -> str:
     """Return the SHA-256 of bytes and arrays."""
     digest = hashlib.sha256()
@@ -58,8 +71,7 @@ def hash_of(*contents: object) -> str:
 
 def hash_of_file(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wfst_asr.atomic_files import check_writable_folder, written_aside
+from wfst_asr.atomic_files import check_writable_folder, files_together, written_aside
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.pipeline import FeaturePipeline
 from wfst_asr.io.archives import INTEGERS, ArchiveTable
 from wfst_asr.recipe.corpus_features import load_corpus
-from wfst_asr.recipe.files_together import files_together
 from wfst_asr.recipe.hybrid_model import HYBRID_NAME, HybridNetwork, write_hybrid_files
 from wfst_asr.recipe.model_dir import MODEL_NAME, SI_MODEL_NAME, read_trained_model, write_model_files
 from wfst_asr.recipe.neural_model import CURVES_NAME, curves_text

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfst_asr.atomic_files import written_aside
+from wfst_asr.atomic_files import files_together, written_aside
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.features.pipeline import FeaturePipeline, pipeline_of_record
 from wfst_asr.gmm.acoustic_model import AcousticModel
@@ -19,7 +19,6 @@ from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.acoustic_model import read_model, write_model
 from wfst_asr.kaldi.matrix import read_matrix, write_matrix
 from wfst_asr.kaldi.tree import read_tree, write_tree
-from wfst_asr.recipe.files_together import files_together
 from wfst_asr.recipe.hybrid_model import HybridNetwork, read_hybrid
 from wfst_asr.recipe.kaldi_features import described, kaldi_pipeline
 from wfst_asr.tree.decision_tree import DecisionTree

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wfst_asr.atomic_files import files_together
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.features.network_features import NetworkFeatures
 from wfst_asr.neural.options import RecurrentOptions
-from wfst_asr.recipe.files_together import files_together
 
 if TYPE_CHECKING:
     from wfst_asr.neural.networks import RecurrentNetwork

@@ -1,7 +1,8 @@
 """HCLG of a trained model: by the direct compiler where L and the model have its form, else by general operations."""
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,8 @@ from wfst_asr.hmm.transition_model import TransitionModel
 from wfst_asr.kaldi.transition_model import read_transition_model
 from wfst_asr.kaldi.tree import read_tree, tree_bytes
 from wfst_asr.lm.backoff import NGramModel
-from wfst_asr.recipe.graph_inputs import hash_of, hash_of_file, read_grammar, text_lines
+from wfst_asr.recipe.graph_inputs import grammar_hash, hash_of, hash_of_file, lang_hashes, read_grammar, text_lines
+from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
 from wfst_asr.tree.decision_tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from wfst_asr.graph.window_hmms import WindowHmms
 
 Method = Literal["auto", "openfst", "direct"]
+Grammar = str | os.PathLike[str] | NGramModel
+Model = str | os.PathLike[str] | tuple[DecisionTree, TransitionModel]
 METHODS: tuple[Method, ...] = ("auto", "openfst", "direct")
+ADVICE = "prune the language model (wfst-asr lm prune), or decode without composing G (wfst-asr graph compile-hcl)"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class CompiledGraph:
         num_states: states of HCLG.
         num_arcs: its arcs.
         manifest: as written.
+        up_to_date: whether it was there already, of the same inputs and options, so that nothing was compiled.
+        taken_over: names of the steps that an earlier, interrupted run had finished.
     """
 
     folder: Path
@@ -72,6 +79,15 @@ class CompiledGraph:
     num_states: int
     num_arcs: int
     manifest: Manifest
+    up_to_date: bool = False
+    taken_over: tuple[str, ...] = ()
+
+    @classmethod
+    def of_finished(cls, folder: Path, manifest: Manifest) -> "CompiledGraph":
+        """Describe a graph that was there already."""
+        told, last = manifest.options, manifest.steps[-1]
+        method, reason = str(told.get("method", "")), str(told.get("method_reason", ""))
+        return cls(folder, method, reason, last.states, last.arcs, manifest, up_to_date=True)
 
 
 @dataclass(frozen=True)
@@ -107,14 +123,18 @@ def usual_acoustic_scale(tree: DecisionTree) -> float:
 
 def compile_trained_graph(
     lang_dir: str | os.PathLike[str],
-    grammar: str | os.PathLike[str] | NGramModel,
-    model: str | os.PathLike[str] | tuple[DecisionTree, TransitionModel],
+    grammar: Grammar,
+    model: Model,
     out_dir: str | os.PathLike[str],
     *,
     options: TrainedGraphOptions | None = None,
     report: Report | None = None,
+    run: GraphRun | None = None,
 ) -> CompiledGraph:
     """Compile HCLG into a graph folder, whose manifest is written last.
+
+    A graph that is there already, of the same inputs and options, is not compiled again, and a compilation that was
+    killed is taken up after its last finished step.  An older graph stays whole until the new one is written.
 
     Args:
         lang_dir: folder with words.txt, phones.txt and L_disambig.fst.
@@ -123,6 +143,7 @@ def compile_trained_graph(
         out_dir: folder to write.
         options: see TrainedGraphOptions.
         report: called with (step, None) when a step begins and with (step, its record) when it ends.
+        run: limits, and whether to compile anew or to keep steps.
 
     Returns:
         What was written; input labels of the graph are transition-ids.
@@ -131,28 +152,38 @@ def compile_trained_graph(
         WfstAsrError: a file is missing or bad, the parts do not fit, the folder cannot be written, or method "direct"
             was asked for and L, the tree or the topology has a form that only the OpenFst path takes.
     """
+    options, run = options or TrainedGraphOptions(), run or GraphRun()
+    lang, target = Path(lang_dir), Path(out_dir)
+    check_writable_folder(target)
+    key = graph_key("trained", _input_hashes(lang, grammar, model), _options_of_key(options))
+    if not run.force and (finished := finished_graph(target, key, method=options.method)):
+        return CompiledGraph.of_finished(target, finished)
+    with graph_work(target, run, report, advice=ADVICE) as work:
+        return _compiled(work, lang, grammar, model, target, options, key)
+
+
+def _compiled(
+    work: GraphWork, lang: Path, grammar: Grammar, model: Model, target: Path, options: TrainedGraphOptions, key: str
+) -> CompiledGraph:
     from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
     from wfst_asr.graph.window_hmms import DirectLimitError
 
-    options = options or TrainedGraphOptions()
-    lang, target = Path(lang_dir), Path(out_dir)
-    check_writable_folder(target)
-    clock = StepClock(report)
+    clock = work.clock
     with clock.step("read") as size:
         inputs = _read_inputs(lang, grammar, model)
-        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs)
+        size.set(inputs.grammar.num_states, inputs.grammar.num_arcs, inputs.grammar)
     method, reason, parts = "openfst", "", None
     if options.method != "openfst":
         try:
             with clock.step("H and C: HMMs of windows") as size:
                 parts = _direct_parts(inputs, options)
-                size.set(len(parts[1].hmm_unit), parts[1].num_chains)
+                size.set(len(parts[1].hmm_unit), parts[1].num_chains, parts[1])
             method = "direct"
         except DirectLimitError as error:
             if options.method == "direct":
                 raise
             reason = str(error)
-    hclg = _direct(inputs, *parts, clock) if parts else _openfst(inputs, options, clock, report)
+    hclg = _direct(inputs, *parts, clock) if parts else _openfst(inputs, options, clock)
     if hclg.num_states == 0 or hclg.num_arcs == 0:
         from wfst_asr.graph.empty_composition import why_empty
 
@@ -161,6 +192,7 @@ def compile_trained_graph(
         raise WfstAsrError(
             f"L o G is empty, no sentence of G can be spoken with L: {why}; take both from one lang folder"
         )
+    told = {"method": method, "transition_scale": options.transition_scale, "self_loop_scale": options.self_loop_scale}
     manifest = Manifest(
         label_kind="transition-id",
         num_columns=inputs.model.num_pdfs,
@@ -171,31 +203,49 @@ def compile_trained_graph(
         transition_scale=options.transition_scale,
         silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
         inputs=inputs.hashes,
-        options={
-            "method": method,
-            "transition_scale": options.transition_scale,
-            "self_loop_scale": options.self_loop_scale,
-        },
+        options=told | ({"method_reason": reason} if reason else {}),
         steps=tuple(clock.done),
+        key=key,
+        versions=package_versions(),
     )
     # "word word phones", where the first column names the word to show and the second the one in the graph
     rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
-    write_graph_dir(
-        target,
-        hclg,
-        words=inputs.words,
-        phones=inputs.phones,
-        input_labels=transition_input_labels(inputs.model),
-        manifest=manifest,
-        align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
+    manifest = work.write(
+        lambda: write_graph_dir(
+            target,
+            hclg,
+            words=inputs.words,
+            phones=inputs.phones,
+            input_labels=transition_input_labels(inputs.model),
+            manifest=manifest,
+            align_lexicon=[(row[1], row[2:]) for row in rows if len(row) > 2 and row[1] != EPSILON] if rows else None,
+            inside=work.inside,
+        )
     )
-    return CompiledGraph(target, method, reason, hclg.num_states, hclg.num_arcs, manifest)
+    taken = tuple(clock.taken_over)
+    return CompiledGraph(target, method, reason, hclg.num_states, hclg.num_arcs, manifest, taken_over=taken)
+
+
+def _options_of_key(options: TrainedGraphOptions) -> dict[str, object]:
+    return {name: value for name, value in asdict(options).items() if name != "method"}
+
+
+def _input_hashes(lang: Path, grammar: Grammar, model: Model) -> dict[str, str]:
+    """Return the hashes of everything that the folder is made of; of what is missing, nothing."""
+    hashes = lang_hashes(lang)
+    with suppress(OSError):
+        hashes["grammar"] = grammar_hash(grammar)
+        if isinstance(model, tuple):
+            hashes |= {"tree": hash_of(tree_bytes(model[0])), "model": transitions_hash(model[1])}
+        else:
+            hashes |= {name: hash_of_file(Path(model) / name) for name in ("tree", "final.mdl")}
+    return hashes
 
 
 def _read_inputs(
     lang: Path,
-    grammar: str | os.PathLike[str] | NGramModel,
-    model: str | os.PathLike[str] | tuple[DecisionTree, TransitionModel],
+    grammar: Grammar,
+    model: Model,
 ) -> _Inputs:
     from wfst_asr.fst.ops import as_table, read_fst
     from wfst_asr.graph.lang_validation import check_lexicon_labels
@@ -247,7 +297,7 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: S
 
     with clock.step("L: lexicon") as size:
         pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
     grammar = inputs.grammar
     if inputs.given_as_fst:
@@ -265,7 +315,7 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: S
     )
 
 
-def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, report: Report | None) -> ArcTable:
+def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock) -> ArcTable:
     from wfst_asr.graph.hclg import HclgOptions, compile_hclg
 
     result = compile_hclg(
@@ -275,11 +325,10 @@ def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, re
         inputs.model,
         phone_disambig=inputs.phones.disambiguation_ids,
         options=HclgOptions(transition_scale=options.transition_scale, self_loop_scale=options.self_loop_scale),
-        report=report,
+        clock=clock,
         phone_name=lambda label: inputs.phones.names.get(label, str(label)),
         word_name=lambda label: inputs.words.names.get(label, str(label)),
     )
-    clock.done.extend(result.steps)
     return result.fst
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wfst_asr.atomic_files import check_writable_folder, written_aside
+from wfst_asr.atomic_files import check_writable_folder, files_together, written_aside
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
 from wfst_asr.features.mfcc import MfccOptions
 from wfst_asr.fst.symbols import write_symbols
@@ -21,7 +21,6 @@ from wfst_asr.io.archives import matrix_writer, read_integer_vectors, vector_wri
 from wfst_asr.io.data_checks import validate_data_dir
 from wfst_asr.io.data_dir import read_data_dir
 from wfst_asr.recipe.corpus_features import load_corpus, sample_rate_of
-from wfst_asr.recipe.files_together import files_together
 from wfst_asr.recipe.lang_checks import check_phones, check_states
 from wfst_asr.recipe.model_dir import (
     FEATURES_NAME,

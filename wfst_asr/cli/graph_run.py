@@ -1,0 +1,62 @@
+"""What the commands that compile graphs share: how to run, and what to tell at the end."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from wfst_asr.cli.step_progress import print_steps
+
+if TYPE_CHECKING:
+    from wfst_asr.recipe.graph_work import GraphRun
+    from wfst_asr.recipe.trained_graph import CompiledGraph
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def run_options(command: _Command) -> _Command:
+    """Add the options of how a compilation is run."""
+    options = (
+        click.option("--force", is_flag=True, help="Compile anew, even if the graph is up to date."),
+        click.option("--keep-steps", is_flag=True, help="Keep what the steps made, for other options or models."),
+        click.option("--max-memory", metavar="SIZE", help="Limit, such as 4G.  [default: what is available]"),
+        click.option("--max-states", default=0, metavar="N", help="Limit of states; 0: none."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def graph_run(force: bool, keep_steps: bool, max_memory: str | None, max_states: int) -> "GraphRun":
+    """Return how to run.
+
+    Raises:
+        WfstAsrError: a limit that is none.
+    """
+    from wfst_asr.graph.memory_limits import GraphLimits, parse_size
+    from wfst_asr.recipe.graph_work import GraphRun
+
+    limits = GraphLimits(0 if max_memory is None else parse_size(max_memory), max_states)
+    return GraphRun(force=force, keep_steps=keep_steps, limits=limits)
+
+
+def tell_compiled(made: "CompiledGraph", *, as_json: bool, **more: str) -> None:
+    """Print sizes, steps, and how the graph was compiled."""
+    if as_json:
+        told = {"graph": str(made.folder), "method": made.method, "reason": made.reason, **more}
+        sizes = {"states": made.num_states, "arcs": made.num_arcs}
+        ways = {"up_to_date": made.up_to_date, "taken_over": made.taken_over}
+        click.echo(json.dumps({**told, **sizes, **ways, "steps": [asdict(step) for step in made.manifest.steps]}))
+        return
+    how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
+    why = f" ({made.reason})" if made.reason else ""
+    if made.up_to_date:
+        sizes = f"{made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}"
+        click.echo(f"{made.folder}: up to date, {sizes}; --force compiles it anew")
+        return
+    print_steps(made.manifest.steps)
+    if made.taken_over:
+        click.echo(f"taken over from an earlier run: {', '.join(made.taken_over)}")
+    click.echo(f"{made.folder}: {made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}")
