@@ -53,8 +53,8 @@ def tell_compiled(made: "CompiledGraph", *, as_json: bool, **more: str) -> None:
     how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
     why = f" ({made.reason})" if made.reason else ""
     if made.up_to_date:
-        sizes = f"{made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}"
-        click.echo(f"{made.folder}: up to date, {sizes}; --force compiles it anew")
+        shown = f"{made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}"
+        click.echo(f"{made.folder}: up to date, {shown}; --force compiles it anew")
         return
     print_steps(made.manifest.steps)
     if made.taken_over:
