@@ -100,7 +100,7 @@ def compile_ctc_graph(
         hashes["grammar"] = grammar_hash(grammar)
     of_key = {name: value for name, value in asdict(options).items() if name != "method"}
     key = graph_key("ctc", hashes, of_key)
-    if not run.force and (finished := finished_graph(target, key, method=options.method)):
+    if finished := finished_graph(target, key, run, method=options.method):
         return CompiledGraph.of_finished(target, finished)
     with graph_work(target, run, report, advice=ADVICE) as work:
         return _compiled(work, lang, grammar, columns, target, options, key)

@@ -223,7 +223,7 @@ def compile_english_graph(
     check_writable_folder(graph_dir)
     inputs = input_hashes(files)
     key = graph_key("english", inputs, asdict(options))
-    if not run.force and (finished := finished_graph(graph_dir, key)):
+    if finished := finished_graph(graph_dir, key, run):
         return finished
     with graph_work(graph_dir, run, report, advice=ADVICE) as work:
         return _compiled(work, files, Path(graph_dir), options, inputs, key)

@@ -65,21 +65,25 @@ def graph_key(kind: str, inputs: Mapping[str, str], options: Mapping[str, Any]) 
     )
 
 
-def finished_graph(folder: str | os.PathLike[str], key: str, *, method: str = "auto") -> Manifest | None:
+def finished_graph(folder: str | os.PathLike[str], key: str, run: GraphRun, *, method: str = "auto") -> Manifest | None:
     """Return the manifest of a graph folder that was made with this key and whose files are what they were.
 
     Reads and hashes the folder's files: a second for two gigabytes.  None too where it was made by another method than
-    the one asked for.
+    the one asked for, or where it is to be compiled anew.  What a killed run left in it goes, unless steps are kept.
     """
+    target = Path(folder)
     try:
-        manifest = read_manifest(folder)
-        if not key or manifest.key != key or not manifest.outputs:
+        manifest = read_manifest(target)
+        if run.force or manifest.key != key or method not in ("auto", manifest.options.get("method", method)):
             return None
-        if method not in ("auto", manifest.options.get("method")):
+        if not manifest.outputs or any(file_sha256(target / n) != h for n, h in manifest.outputs.items()):
             return None
-        return manifest if all(file_sha256(Path(folder) / n) == h for n, h in manifest.outputs.items()) else None
     except (WfstAsrError, OSError):
         return None
+    if not run.keep_steps and (target / WORK_NAME).exists() and (lock := _locked(target / WORK_NAME)):
+        shutil.rmtree(target / WORK_NAME, ignore_errors=True)
+        lock.close()
+    return manifest
 
 
 @dataclass(frozen=True)

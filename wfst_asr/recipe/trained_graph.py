@@ -156,7 +156,7 @@ def compile_trained_graph(
     lang, target = Path(lang_dir), Path(out_dir)
     check_writable_folder(target)
     key = graph_key("trained", _input_hashes(lang, grammar, model), _options_of_key(options))
-    if not run.force and (finished := finished_graph(target, key, method=options.method)):
+    if finished := finished_graph(target, key, run, method=options.method):
         return CompiledGraph.of_finished(target, finished)
     with graph_work(target, run, report, advice=ADVICE) as work:
         return _compiled(work, lang, grammar, model, target, options, key)
