@@ -60,9 +60,11 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
         max_words: vocabulary size, 0 for all.
         tell: print the sizes of all steps and say where the graph comes from (else only that it is being compiled).
     """
+    from wfst_asr.cli.graph_run import teller
     from wfst_asr.cli.step_progress import print_steps, progress_of_steps
     from wfst_asr.fst.manifest import read_manifest
     from wfst_asr.recipe.english_graph import EnglishGraphOptions, compile_english_graph, english_files, is_current
+    from wfst_asr.recipe.graph_work import GraphRun
     from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
 
     files = english_files()
@@ -72,9 +74,9 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
         if tell:
             click.echo(f"graph: {folder} (compiled earlier)")
     else:
-        click.echo(f"compiling the English graph into {folder} (once; about two minutes)", err=True)
+        click.echo(f"compiling the English graph into {folder} directly, on arrays (once; about two minutes)", err=True)
         with progress_of_steps() as report:
-            compile_english_graph(files, folder, options, report)
+            compile_english_graph(files, folder, options, report, run=GraphRun(tell=teller(report)))
     if tell:
         print_steps(read_manifest(folder).steps)
     return SphinxRecogniser.load(files.model_dir, folder)
@@ -87,17 +89,21 @@ def english_ctc_recogniser(cache: Path | None, max_words: int) -> "CtcRecogniser
         cache: folder for graphs; None for the user's.
         max_words: vocabulary size, 0 for all.
     """
+    from wfst_asr.cli.graph_run import teller
     from wfst_asr.cli.step_progress import progress_of_steps
     from wfst_asr.recipe.english_ctc import CtcRecogniser, EnglishCtcOptions, compile_english_ctc_graph, is_current
     from wfst_asr.recipe.english_graph import english_files
+    from wfst_asr.recipe.graph_work import GraphRun
 
     files = english_files()
     options = EnglishCtcOptions(max_words=max_words)
     folder = (cache or cache_dir()) / f"english-ctc-{_key(options)}"
     if not is_current(folder, files, options):
-        click.echo(f"compiling the graph of English phones into {folder} (once; about a minute)", err=True)
+        click.echo(
+            f"compiling the graph of English phones into {folder} directly, on arrays (once; about a minute)", err=True
+        )
         with progress_of_steps() as report:
-            compile_english_ctc_graph(files, folder, options, report)
+            compile_english_ctc_graph(files, folder, options, report, run=GraphRun(tell=teller(report)))
     return CtcRecogniser.load(folder)
 
 

@@ -79,8 +79,8 @@ def compile_graph(
     if grammar and lm:
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = TrainedGraphOptions(method, transition_scale, self_loop_scale, acoustic_scale, frame_shift_ms / 1000)
-    run = graph_run(force, keep_steps, max_memory, max_states)
     with progress_of_steps() as report:
+        run = graph_run(force, keep_steps, max_memory, max_states, report)
         made = compile_trained_graph(
             lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report, run=run
         )

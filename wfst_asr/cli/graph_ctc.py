@@ -73,8 +73,8 @@ def compile_ctc(
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = CtcGraphOptions(topology, method, acoustic_scale, frame_shift_ms / 1000)
     columns = read_tokens(tokens, blank=blank)
-    run = graph_run(force, keep_steps, max_memory, max_states)
     with progress_of_steps() as report:
+        run = graph_run(force, keep_steps, max_memory, max_states, report)
         made = compile_ctc_graph(
             lang_dir, lm or grammar or lang_dir / "G.fst", columns, out_dir, options, report=report, run=run
         )

@@ -10,6 +10,8 @@ import click
 from wfst_asr.cli.step_progress import print_steps
 
 if TYPE_CHECKING:
+    from wfst_asr.cli.step_progress import StepProgress
+    from wfst_asr.graph.forecast import Forecast
     from wfst_asr.recipe.graph_work import GraphRun
     from wfst_asr.recipe.trained_graph import CompiledGraph
 
@@ -29,8 +31,10 @@ def run_options(command: _Command) -> _Command:
     return command
 
 
-def graph_run(force: bool, keep_steps: bool, max_memory: str | None, max_states: int) -> "GraphRun":
-    """Return how to run.
+def graph_run(
+    force: bool, keep_steps: bool, max_memory: str | None, max_states: int, progress: "StepProgress"
+) -> "GraphRun":
+    """Return how to run; the forecast is told before the first large step.
 
     Raises:
         WfstAsrError: a limit that is none.
@@ -39,7 +43,29 @@ def graph_run(force: bool, keep_steps: bool, max_memory: str | None, max_states:
     from wfst_asr.recipe.graph_work import GraphRun
 
     limits = GraphLimits(0 if max_memory is None else parse_size(max_memory), max_states)
-    return GraphRun(force=force, keep_steps=keep_steps, limits=limits)
+    return GraphRun(force=force, keep_steps=keep_steps, limits=limits, tell=teller(progress))
+
+
+def teller(progress: "StepProgress") -> "Callable[[Forecast], None]":
+    """Return what prints a forecast to the standard error stream and shows it beside the time that passes."""
+
+    def tell(forecast: "Forecast") -> None:
+        click.echo(_told(forecast), err=True)
+        progress.foresee(forecast.arcs, forecast.cpu_seconds)
+
+    return tell
+
+
+def _told(forecast: "Forecast") -> str:
+    from wfst_asr.graph.memory_limits import shown_bytes
+
+    note = f" ({forecast.note})" if forecast.note else ""
+    if not forecast.states:
+        return f"forecast: {forecast.note}; G has {forecast.ngrams:,} arcs"
+    return (
+        f"forecast: {forecast.states:,} states, {forecast.arcs:,} arcs, {shown_bytes(forecast.peak_bytes)} of memory, "
+        f"{forecast.cpu_seconds:.0f} CPU seconds{note}"
+    )
 
 
 def tell_compiled(made: "CompiledGraph", *, as_json: bool, **more: str) -> None:
@@ -48,7 +74,12 @@ def tell_compiled(made: "CompiledGraph", *, as_json: bool, **more: str) -> None:
         told = {"graph": str(made.folder), "method": made.method, "reason": made.reason, **more}
         sizes = {"states": made.num_states, "arcs": made.num_arcs}
         ways = {"up_to_date": made.up_to_date, "taken_over": made.taken_over}
-        click.echo(json.dumps({**told, **sizes, **ways, "steps": [asdict(step) for step in made.manifest.steps]}))
+        forecast = asdict(made.forecast) if made.forecast else None
+        click.echo(
+            json.dumps(
+                {**told, **sizes, **ways, "forecast": forecast, "steps": [asdict(step) for step in made.manifest.steps]}
+            )
+        )
         return
     how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
     why = f" ({made.reason})" if made.reason else ""

@@ -12,6 +12,10 @@ from wfst_asr.fst.ops import DELTA, Machine, as_table
 _MAX_STRING = 256
 
 
+class StateLimitError(WfstAsrError):
+    """A machine passed the number of states that it was allowed."""
+
+
 def determinize_star(
     machine: Machine,
     *,
@@ -76,7 +80,7 @@ def determinize_star(
         _MAX_STRING,
     )
     if status == TOO_MANY:
-        raise WfstAsrError(
+        raise StateLimitError(
             f"{what} could not be determinized within {max_states} states; "
             "check the disambiguation symbols, or raise max_states"
         )

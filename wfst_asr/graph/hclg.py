@@ -133,7 +133,7 @@ def compile_hclg(
         return run(name, lambda: minimize_encoded(made.take(), delta=options.delta), [made], [options.delta])
 
     det = partial(determinize_star, delta=options.delta, max_states=options.max_states, oname=word_name)
-    det_key = (options.delta, options.max_states)
+    det_key = (options.delta,)
     lexicon, grammar = as_table(lexicon), as_table(grammar)
     check_determinizable(lexicon, grammar, phone_disambig=disambig, phone_name=phone_name, word_name=word_name)
     lg = run("L o G", lambda: compose(lexicon, grammar), key=[content_sha256(lexicon, grammar)])

@@ -175,6 +175,32 @@ def _phone_tuple(entry: Pronunciation, phone_ids: Mapping[str, int]) -> tuple[in
         ) from error
 
 
+def grammar_entries(
+    pronunciations: PronunciationArrays, grammar: ArcTable, *, backoff_label: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """List the pronunciations that each state of G offers, by rank.
+
+    Returns:
+        For each state its first entry, (S + 1,); of each entry the rank of the pronunciation and the arc of G; and the
+        arcs of G as (A, 4) rows with costs in 1/1024 nat.
+    """
+    from wfst_asr.graph import _tree_kernels as kernels
+    from wfst_asr.graph._arrays_kernels import COST_UNITS
+
+    p = pronunciations
+    arcs = np.array(grammar.arcs, order="C").view(np.int32).reshape(-1, 4)
+    arcs[:, 2] = np.rint(grammar.arcs["cost"] * COST_UNITS)
+    ilabel = np.ascontiguousarray(arcs[:, 0])
+    num_words = int(max(ilabel.max(initial=0), p.word.max())) + 1
+    with_word = np.flatnonzero((ilabel != backoff_label) & (ilabel != 0))
+    order = with_word[np.argsort(ilabel[with_word], kind="stable")]
+    by_word_first = np.concatenate(([0], np.cumsum(np.bincount(ilabel[with_word], minlength=num_words))))
+    entry_first, entry_rank, entry_arc = kernels.entries_by_state(
+        grammar.source(), by_word_first, order, p.word, grammar.num_states
+    )
+    return entry_first, entry_rank, entry_arc, arcs
+
+
 def lexical_tree_lg(
     pronunciations: PronunciationArrays,
     grammar: ArcTable,
@@ -200,16 +226,7 @@ def lexical_tree_lg(
     from wfst_asr.graph._arrays_kernels import COST_UNITS, NOT_FINAL
 
     p = pronunciations
-    arcs = np.array(grammar.arcs, order="C").view(np.int32).reshape(-1, 4)
-    arcs[:, 2] = np.rint(grammar.arcs["cost"] * COST_UNITS)
-    ilabel = np.ascontiguousarray(arcs[:, 0])
-    num_words = int(max(ilabel.max(initial=0), p.word.max())) + 1
-    with_word = np.flatnonzero((ilabel != backoff_label) & (ilabel != 0))
-    order = with_word[np.argsort(ilabel[with_word], kind="stable")]
-    by_word_first = np.concatenate(([0], np.cumsum(np.bincount(ilabel[with_word], minlength=num_words))))
-    entry_first, entry_rank, entry_arc = kernels.entries_by_state(
-        grammar.source(), by_word_first, order, p.word, grammar.num_states
-    )
+    entry_first, entry_rank, entry_arc, arcs = grammar_entries(p, grammar, backoff_label=backoff_label)
     finite = np.isfinite(grammar.final_cost)
     final = np.full(grammar.num_states, NOT_FINAL, dtype=np.int32)
     final[finite] = np.rint(grammar.final_cost[finite] * COST_UNITS)

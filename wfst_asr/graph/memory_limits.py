@@ -9,11 +9,12 @@ import os
 import resource
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
+from wfst_asr.fst.determinize import StateLimitError
 from wfst_asr.fst.manifest import Step
 
 _LOOK_S = 0.02
@@ -114,16 +115,31 @@ class StepGuard:
     Args:
         limits: the limits.
         advice: what to do where a graph is too large.
+
+    Attributes:
+        watched_from_outside: another process watches the memory of this one.
+        foreseen: bytes that the forecast told; 0 for none.
+        counting: whether the steps now make parts of the graph, whose states are limited.
     """
 
-    def __init__(self, limits: GraphLimits, advice: str) -> None:
+    def __init__(self, limits: GraphLimits, advice: str = "give it more, or take a smaller language model") -> None:
         self.limits = limits
         self.memory = limits.memory
         self.advice = advice
+        self.watched_from_outside = False
+        self.foreseen = 0
+        self.counting = False
 
     def refuse(self, what: str) -> GraphLimitError:
         """Return the error, made of what has happened and what to do."""
         return GraphLimitError(f"{what}; {self.advice}")
+
+    def out_of_memory(self, step: str, had: int) -> GraphLimitError:
+        """Return the error of a step that passed the memory limit with so many bytes."""
+        foreseen = f", of {shown_bytes(self.foreseen)} foreseen" if self.foreseen else ""
+        return self.refuse(
+            f"step {step} passed the memory limit of {shown_bytes(self.memory)} with {shown_bytes(had)}{foreseen}"
+        )
 
     def after(self, name: str, states: int, arcs: int) -> None:
         """Refuse to go on from a machine with too many states.
@@ -131,7 +147,7 @@ class StepGuard:
         Raises:
             GraphLimitError: it has.
         """
-        if 0 < self.limits.max_states < states:
+        if self.counting and 0 < self.limits.max_states < states:
             raise self.refuse(
                 f"step '{name}' made {states:,} states and {arcs:,} arcs, more than --max-states "
                 f"{self.limits.max_states:,}"
@@ -142,8 +158,16 @@ class StepGuard:
         """Watch the memory of this process during a step.
 
         Raises:
-            GraphLimitError: it passed the limit, or the system had no more.
+            GraphLimitError: it passed the limit, or the system had no more; or a step gave up at the limit of states.
         """
+        try:
+            with nullcontext() if self.watched_from_outside else self._watching_memory(name, done):
+                yield
+        except StateLimitError as error:
+            raise self.refuse(f"step '{name}' would make more than --max-states {self.limits.max_states:,}") from error
+
+    @contextmanager
+    def _watching_memory(self, name: str, done: Sequence[Step]) -> Iterator[None]:
         over, stop = threading.Event(), threading.Event()
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
 
@@ -173,7 +197,5 @@ class StepGuard:
             had = resident_memory()
             del failed
             gc.collect()
-            last = f", made of {done[-1].states:,} states and {done[-1].arcs:,} arcs," if done else ""
-            raise self.refuse(
-                f"step '{name}'{last} passed the memory limit of {shown_bytes(self.memory)} with {shown_bytes(had)}"
-            ) from None
+            last = f" from {done[-1].states:,} states and {done[-1].arcs:,} arcs" if done else ""
+            raise self.out_of_memory(f"'{name}'{last}", had) from None

@@ -100,6 +100,15 @@ class StepClock:
         self._versions = versions
         self._report = report
 
+    def report_to(self, report: Report | None) -> None:
+        """Tell the steps from now on to another function."""
+        self._report = report
+
+    def tell(self, name: str, step: Step | None) -> None:
+        """Tell that a step began or ended."""
+        if self._report:
+            self._report(name, step)
+
     @contextmanager
     def step(self, name: str) -> Iterator[StepSize]:
         """Time the block; a block that raises leaves no record."""
@@ -107,8 +116,7 @@ class StepClock:
         with self._timed(name, size) as finished:
             yield size
         self.done.append(finished[0])
-        if self._report:
-            self._report(name, finished[0])
+        self.tell(name, finished[0])
 
     def run(
         self,
@@ -163,14 +171,12 @@ class StepClock:
         with self._timed(name, size) as finished:
             value = make()
             size.set(cast(Any, value).num_states, cast(Any, value).num_arcs, value)
-        if self._report:
-            self._report(name, finished[0])
+        self.tell(name, finished[0])
         return value, finished[0]
 
     @contextmanager
     def _timed(self, name: str, size: StepSize) -> Iterator[list[Step]]:
-        if self._report:
-            self._report(name, None)
+        self.tell(name, None)
         wall, cpu = time.perf_counter(), time.process_time()
         finished: list[Step] = []
         with self.guard.watching(name, self.done) if self.guard else nullcontext():

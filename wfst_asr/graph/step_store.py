@@ -12,7 +12,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,6 +40,27 @@ class StepRecord:
     step: Step
 
 
+def write_machine(file: IO[bytes], value: Any) -> None:
+    """Write a Machine, an ArcTable or a WindowList: a line of JSON, then the arrays as NumPy writes them."""
+    parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
+    told = [(part, "array" if isinstance(item, np.ndarray) else item) for part, item in parts]
+    file.write(json.dumps({"kind": type(value).__name__, "fields": told}).encode() + b"\n")
+    for _, item in parts:
+        if isinstance(item, np.ndarray):
+            np.save(file, item, allow_pickle=False)
+
+
+def read_machine(file: IO[bytes]) -> Any:
+    """Read what `write_machine` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError, EOFError: it is something else.
+    """
+    head = json.loads(file.readline())
+    values = {name: np.load(file, allow_pickle=False) if told == "array" else told for name, told in head["fields"]}
+    return _KINDS[head["kind"]](**values)
+
+
 class StepStore:
     """The finished steps in a folder.
 
@@ -65,13 +86,7 @@ class StepStore:
         """Return what a step made, None where its arrays are not there or are not what they were."""
         try:
             with self._path(record.step.name, "arrays").open("rb") as file:
-                head = json.loads(file.readline())
-                value = _KINDS[head["kind"]](
-                    **{
-                        name: np.load(file, allow_pickle=False) if told == "array" else told
-                        for name, told in head["fields"]
-                    }
-                )
+                value = read_machine(file)
         except (OSError, ValueError, KeyError, TypeError, EOFError, WfstAsrError):
             return None
         return value if content_sha256(value) == record.step.sha256 else None
@@ -92,15 +107,10 @@ class StepStore:
         if self._disabled:
             return
         arrays, name = self._path(record.step.name, "arrays"), record.step.name
-        parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
         try:
             self._path(name, "json").unlink(missing_ok=True)
             with written_aside(arrays) as aside, aside.open("wb") as file:
-                told = [(part, "array" if isinstance(item, np.ndarray) else item) for part, item in parts]
-                file.write(json.dumps({"kind": type(value).__name__, "fields": told}).encode() + b"\n")
-                for _, item in parts:
-                    if isinstance(item, np.ndarray):
-                        np.save(file, item, allow_pickle=False)
+                write_machine(file, value)
             with written_aside(self._path(name, "json")) as aside:
                 aside.write_text(
                     json.dumps({"key": record.key, "step": asdict(record.step), "lasting": lasting}), "utf-8"

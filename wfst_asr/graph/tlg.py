@@ -32,6 +32,7 @@ def openfst_tlg(
     unit_disambig: Iterable[int],
     topology: CtcTopology = "standard",
     clock: StepClock | None = None,
+    max_states: int = -1,
     unit_name: Callable[[int], str] = str,
     word_name: Callable[[int], str] = str,
 ) -> ArcTable:
@@ -45,6 +46,7 @@ def openfst_tlg(
         unit_disambig: ids of the disambiguation symbols on L's input side.
         topology: see `ctc_fst`.
         clock: records the steps and tells them while they run.
+        max_states: give up when the determinization passes so many states; -1 for no limit.
         unit_name: gives the name of a unit for messages.
         word_name: gives the name of a word for messages.
 
@@ -65,7 +67,9 @@ def openfst_tlg(
         )
     det = clock.run(
         "det(L o G)",
-        lambda: determinize_star(lg.take(), delta=DELTA, what="L o G", iname=unit_name, oname=word_name),
+        lambda: determinize_star(
+            lg.take(), delta=DELTA, max_states=max_states, what="L o G", iname=unit_name, oname=word_name
+        ),
         of=[lg],
     )
     small = clock.run("min(det(L o G))", lambda: minimize_encoded(det.take()), of=[det])

@@ -18,10 +18,19 @@ from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols
 from wfst_asr.graph.ctc_fst import CtcTopology, check_topology
 from wfst_asr.graph.step_clock import Report, StepClock
 from wfst_asr.recipe.graph_inputs import grammar_hash, hash_of, hash_of_file, lang_hashes, read_grammar, text_lines
-from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
-from wfst_asr.recipe.trained_graph import ADVICE, METHODS, CompiledGraph, Grammar, Method
+from wfst_asr.recipe.graph_work import (
+    GraphRun,
+    GraphWork,
+    advise_pruning,
+    finished_graph,
+    graph_key,
+    graph_work,
+    package_versions,
+)
+from wfst_asr.recipe.trained_graph import METHODS, CompiledGraph, Grammar, Method
 
 if TYPE_CHECKING:
+    from wfst_asr.graph.forecast import Forecast
     from wfst_asr.graph.lexicon_parts import LexiconParts
 
 TOKENS_NAME = "tokens.txt"
@@ -102,7 +111,7 @@ def compile_ctc_graph(
     key = graph_key("ctc", hashes, of_key)
     if finished := finished_graph(target, key, run, method=options.method):
         return CompiledGraph.of_finished(target, finished)
-    with graph_work(target, run, report, advice=ADVICE) as work:
+    with graph_work(target, run, report) as work:
         return _compiled(work, lang, grammar, columns, target, options, key)
 
 
@@ -110,13 +119,19 @@ def _compiled(
     work: GraphWork, lang: Path, grammar: Grammar, columns: CtcTokens, target: Path, options: CtcGraphOptions, key: str
 ) -> CompiledGraph:
     from wfst_asr.graph.graph_dir import write_graph_dir
+    from wfst_asr.graph.limited_process import run_limited
 
     clock = work.clock
     with clock.step("read") as size:
         inputs = _read_inputs(lang, grammar, columns)
         size.set(inputs.grammar.num_states, inputs.grammar.num_arcs, inputs.grammar)
     parts, reason = _plain_lexicon(inputs, options)
-    tlg = _direct(inputs, parts, options, clock) if parts else _openfst(inputs, options, clock)
+    if parts:
+        tlg = _direct(inputs, parts, options, work)
+    else:
+        work.foresee(lambda: _openfst_forecast(inputs, options), advise=advise_pruning)
+        limits = work.run.limits
+        tlg = run_limited(lambda c: _openfst(inputs, options, c, limits.max_states or -1), clock, scratch=target)
     if tlg.num_states == 0 or tlg.num_arcs == 0:
         from wfst_asr.graph.empty_composition import why_empty
 
@@ -155,8 +170,10 @@ def _compiled(
             inside=work.inside,
         )
     )
-    taken = tuple(clock.taken_over)
-    return CompiledGraph(target, method, reason, tlg.num_states, tlg.num_arcs, manifest, taken_over=taken)
+    sizes = tlg.num_states, tlg.num_arcs
+    return CompiledGraph(
+        target, method, reason, *sizes, manifest, taken_over=tuple(clock.taken_over), forecast=work.forecast
+    )
 
 
 def as_aligned(rows: list[list[str]], topology: CtcTopology) -> list[tuple[str, tuple[str, ...]]]:
@@ -230,13 +247,14 @@ def _plain_lexicon(inputs: _Inputs, options: CtcGraphOptions) -> "tuple[LexiconP
         return None, str(error)
 
 
-def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, clock: StepClock) -> ArcTable:
+def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, work: GraphWork) -> ArcTable:
     from wfst_asr.graph.direct import spoken_part
+    from wfst_asr.graph.forecast import count_lg, forecast_tlg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
     from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
     from wfst_asr.graph.tlg import direct_tlg
 
-    with clock.step("L: lexicon") as size:
+    with work.clock.step("L: lexicon") as size:
         pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
         size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
@@ -245,6 +263,13 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, cl
         grammar = spoken_part(grammar, pronunciations.word, backoff_label=backoff)
         if grammar.num_states == 0:
             return grammar
+    work.foresee(
+        lambda: forecast_tlg(
+            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=parts.silence_phone),
+            topology=options.topology,
+        ),
+        advise=advise_pruning,
+    )
     return direct_tlg(
         pronunciations,
         grammar,
@@ -254,11 +279,27 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", options: CtcGraphOptions, cl
         silence_phone=parts.silence_phone,
         silence_prob=parts.silence_prob,
         topology=options.topology,
-        clock=clock,
+        clock=work.clock,
     )
 
 
-def _openfst(inputs: _Inputs, options: CtcGraphOptions, clock: StepClock) -> ArcTable:
+def _openfst_forecast(inputs: _Inputs, options: CtcGraphOptions) -> "Forecast":
+    """Forecast the OpenFst path where L has a form that can be counted."""
+    from wfst_asr.graph.forecast import count_lg, forecast_openfst, forecast_tlg, no_forecast
+    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+    from wfst_asr.graph.lexicon_parts import lexicon_parts
+    from wfst_asr.graph.window_hmms import DirectLimitError
+
+    try:
+        parts = lexicon_parts(inputs.lexicon, inputs.phones.disambiguation_ids)
+    except DirectLimitError as error:
+        return no_forecast(inputs.grammar, str(error))
+    rows, backoff = pronunciation_arrays_of_rows(parts.pronunciations), inputs.words.get("#0", -1)
+    counts = count_lg(rows, inputs.grammar, backoff_label=backoff, silence_phone=parts.silence_phone)
+    return forecast_openfst(forecast_tlg(counts, topology=options.topology))
+
+
+def _openfst(inputs: _Inputs, options: CtcGraphOptions, clock: StepClock, max_states: int) -> ArcTable:
     from wfst_asr.graph.tlg import openfst_tlg
 
     return openfst_tlg(
@@ -269,6 +310,7 @@ def _openfst(inputs: _Inputs, options: CtcGraphOptions, clock: StepClock) -> Arc
         unit_disambig=inputs.phones.disambiguation_ids,
         topology=options.topology,
         clock=clock,
+        max_states=max_states,
         unit_name=lambda label: inputs.phones.names.get(label, str(label)),
         word_name=lambda label: inputs.words.names.get(label, str(label)),
     )

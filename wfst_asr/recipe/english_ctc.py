@@ -27,7 +27,7 @@ from wfst_asr.neural.hama import (
     hama_pronunciations,
     load_hama_network,
 )
-from wfst_asr.recipe.english_graph import ADVICE, EnglishFiles, graph_words
+from wfst_asr.recipe.english_graph import EnglishFiles, advise_fewer_words, graph_words
 from wfst_asr.recipe.graph_inputs import hash_of_file
 from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
 
@@ -101,7 +101,7 @@ def compile_english_ctc_graph(
     key = graph_key("english-ctc", inputs, asdict(options))
     if finished := finished_graph(graph_dir, key, run):
         return finished
-    with graph_work(graph_dir, run, report, advice=ADVICE) as work:
+    with graph_work(graph_dir, run, report) as work:
         return _compiled(work, files, Path(graph_dir), options, inputs, key)
 
 
@@ -109,6 +109,7 @@ def _compiled(
     work: GraphWork, files: EnglishFiles, target: Path, options: EnglishCtcOptions, inputs: dict[str, str], key: str
 ) -> Manifest:
     from wfst_asr.fst.symbols import SymbolTable
+    from wfst_asr.graph.forecast import count_lg, forecast_tlg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
     from wfst_asr.graph.graph_dir import write_graph_dir
     from wfst_asr.graph.lexical_tree import pronunciation_arrays
@@ -143,6 +144,13 @@ def _compiled(
         del lm
         size.set(grammar.num_states, grammar.num_arcs, grammar)
     label_of = {number: number for number in phone_ids.values()}
+    work.foresee(
+        lambda: forecast_tlg(
+            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=phone_ids[BOUNDARY]),
+            topology=options.topology,
+        ),
+        advise=advise_fewer_words,
+    )
     tlg = direct_tlg(
         pronunciations,
         grammar,

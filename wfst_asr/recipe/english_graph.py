@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from wfst_asr.sphinx.acoustic_model import SphinxModel
 
 Report = Callable[[str, Step | None], None]
-ADVICE = "take fewer words (--max-words 20000)"
 
 
 @dataclass(frozen=True)
@@ -174,6 +173,12 @@ def senone_input_labels(model: "SphinxModel") -> NDArray[np.void]:
     return labels
 
 
+def advise_fewer_words(ngrams: int) -> str:
+    """Return what to do where the graph is too large for its limits."""
+    number = f" so that about {ngrams:,} n-grams are left" if ngrams else ""
+    return f"take fewer words (--max-words){number}, or decode without composing G (wfst-asr graph compile-hcl)"
+
+
 def graph_words(model: "NGramModel", pronounced: set[str], max_words: int) -> list[str]:
     """Return the words of the graph in the order of the language model's vocabulary.
 
@@ -225,7 +230,7 @@ def compile_english_graph(
     key = graph_key("english", inputs, asdict(options))
     if finished := finished_graph(graph_dir, key, run):
         return finished
-    with graph_work(graph_dir, run, report, advice=ADVICE) as work:
+    with graph_work(graph_dir, run, report) as work:
         return _compiled(work, files, Path(graph_dir), options, inputs, key)
 
 
@@ -234,6 +239,7 @@ def _compiled(
 ) -> Manifest:
     from wfst_asr.fst.symbols import SymbolTable
     from wfst_asr.graph.direct import direct_hclg
+    from wfst_asr.graph.forecast import count_lg, forecast_hclg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
     from wfst_asr.graph.graph_dir import write_graph_dir
     from wfst_asr.graph.lexical_tree import pronunciation_arrays
@@ -268,12 +274,22 @@ def _compiled(
     with clock.step("H and C: triphones") as size:
         hmms = sphinx_window_hmms(model, transition_scale=options.transition_scale)
         size.set(len(hmms.hmm_unit), len(hmms.hmm_first) - 1, hmms)
+    silence = model.context.phone_ids["SIL"]
+    work.foresee(
+        lambda: forecast_hclg(
+            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=silence),
+            pronunciations,
+            hmms,
+            silence_phone=silence,
+        ),
+        advise=advise_fewer_words,
+    )
     hclg = direct_hclg(
         pronunciations,
         grammar,
         hmms,
         backoff_label=backoff,
-        silence_phone=model.context.phone_ids["SIL"],
+        silence_phone=silence,
         silence_prob=options.silence_prob,
         clock=clock,
     )

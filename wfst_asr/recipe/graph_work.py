@@ -20,12 +20,14 @@ from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.content_hash import content_sha256, file_sha256
 from wfst_asr.fst.manifest import Manifest, read_manifest
-from wfst_asr.graph.memory_limits import GraphLimitError, GraphLimits, StepGuard
+from wfst_asr.graph.forecast import Forecast, ngrams_that_fit
+from wfst_asr.graph.memory_limits import GraphLimitError, GraphLimits, StepGuard, shown_bytes
 from wfst_asr.graph.step_clock import FORMAT, Report, StepClock
 from wfst_asr.graph.step_store import StepStore
 
 WORK_NAME = ".steps"
 _NEW = f"{WORK_NAME}/new"
+_CLEARLY = 1.25  # a forecast may be wrong by so much
 _PACKAGES = ("wfst-asr", "numpy", "numba", "pynini")
 
 
@@ -37,11 +39,23 @@ class GraphRun:
         force: compile a graph that is up to date, and take over no step.
         keep_steps: keep what all steps made, for compilations with other options or another model.
         limits: memory and states.
+        tell: called with the forecast before the first large step.
     """
 
     force: bool = False
     keep_steps: bool = False
     limits: GraphLimits = field(default_factory=GraphLimits)
+    tell: Callable[[Forecast], None] | None = None
+
+
+def advise_pruning(ngrams: int) -> str:
+    """Return what to do where a graph is too large for its limits."""
+    number = f"{ngrams:,} n-grams would fit: " if ngrams else ""
+    option = f"--max-ngrams {ngrams}" if ngrams else "--max-ngrams N"
+    return (
+        f"prune the language model ({number}wfst-asr lm prune LM SMALLER {option}), or decode without composing G "
+        "(wfst-asr graph compile-hcl)"
+    )
 
 
 def package_versions() -> dict[str, str]:
@@ -86,19 +100,57 @@ def finished_graph(folder: str | os.PathLike[str], key: str, run: GraphRun, *, m
     return manifest
 
 
-@dataclass(frozen=True)
+@dataclass
 class GraphWork:
     """A compilation under way.
 
     Attributes:
         clock: runs its steps.
+        run: how.
+        folder: the graph folder.
         inside: for `write_graph_dir`.
         store: the finished steps; None where another process compiles into the same folder.
+        forecast: what was foreseen.
     """
 
     clock: StepClock
+    run: GraphRun
+    folder: Path
     inside: str
     store: StepStore | None
+    forecast: Forecast | None = None
+
+    def foresee(self, make: Callable[[], Forecast], *, advise: Callable[[int], str]) -> None:
+        """Make a forecast, tell it, and refuse to begin where it is clearly beyond the limits.
+
+        Args:
+            make: the forecast.
+            advise: what to do, made of the number of n-grams that would fit (0 where that is not known).
+
+        Raises:
+            GraphLimitError: the graph would be too large.
+        """
+        with self.clock.step("forecast") as size:
+            forecast = make()
+            size.set(forecast.lg_states, forecast.lg_arcs)  # of det(L o G), which were counted
+        self.forecast = forecast
+        if self.run.tell:
+            self.run.tell(forecast)
+        guard = self.clock.guard
+        if guard is None:
+            return
+        limits, needed = guard.limits, forecast.peak_bytes
+        guard.advice = advise(ngrams_that_fit(forecast, guard.memory, limits.max_states))
+        guard.foreseen, guard.counting = needed, True
+        sizes = f"about {forecast.states:,} states and {forecast.arcs:,} arcs"
+        if needed > _CLEARLY * guard.memory:
+            has = "--max-memory" if limits.max_memory else "memory available"
+            raise guard.refuse(
+                f"the graph would have {sizes} and need about {shown_bytes(needed)}, but {has} is "
+                f"{shown_bytes(guard.memory)}"
+            )
+        if 0 < _CLEARLY * limits.max_states < forecast.states:
+            raise guard.refuse(f"the graph would have {sizes}, but --max-states is {limits.max_states:,}")
 
     def write(self, write: Callable[[], Manifest]) -> Manifest:
         """Write the graph folder; where the disk is too small beside the stored steps, without them."""
@@ -113,9 +165,7 @@ class GraphWork:
 
 
 @contextmanager
-def graph_work(
-    folder: str | os.PathLike[str], run: GraphRun, report: Report | None, *, advice: str
-) -> Iterator[GraphWork]:
+def graph_work(folder: str | os.PathLike[str], run: GraphRun, report: Report | None) -> Iterator[GraphWork]:
     """Yield what a compilation into `folder` works with.
 
     What finished steps made is kept where the block is interrupted or passes a limit, and removed where it ends or
@@ -125,7 +175,6 @@ def graph_work(
         folder: the graph folder.
         run: how.
         report: see StepClock.
-        advice: what to do where a graph is too large.
 
     Raises:
         WfstAsrError: the folder cannot be written.
@@ -134,17 +183,18 @@ def graph_work(
     check_writable_folder(target)
     made = [place for place in (target, *target.absolute().parents) if not place.exists()]
     work = target / WORK_NAME
-    guard, versions = StepGuard(run.limits, advice), content_sha256(tuple(package_versions().items()))
+    guard, versions = StepGuard(run.limits), content_sha256(tuple(package_versions().items()))
     lock = _locked(work)
     if lock is None:
-        yield GraphWork(StepClock(report, guard=guard), "", None)
+        yield GraphWork(StepClock(report, guard=guard), run, target, "", None)
         return
     store = StepStore(work, keep=run.keep_steps)
     keep = True
     try:
         if run.force:
             store.clear()
-        yield GraphWork(StepClock(report, store=store, versions=versions, guard=guard), _NEW, store)
+        clock = StepClock(report, store=store, versions=versions, guard=guard)
+        yield GraphWork(clock, run, target, _NEW, store)
         keep = run.keep_steps
     except GraphLimitError:
         raise

@@ -17,10 +17,19 @@ from wfst_asr.kaldi.transition_model import read_transition_model
 from wfst_asr.kaldi.tree import read_tree, tree_bytes
 from wfst_asr.lm.backoff import NGramModel
 from wfst_asr.recipe.graph_inputs import grammar_hash, hash_of, hash_of_file, lang_hashes, read_grammar, text_lines
-from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
+from wfst_asr.recipe.graph_work import (
+    GraphRun,
+    GraphWork,
+    advise_pruning,
+    finished_graph,
+    graph_key,
+    graph_work,
+    package_versions,
+)
 from wfst_asr.tree.decision_tree import DecisionTree
 
 if TYPE_CHECKING:
+    from wfst_asr.graph.forecast import Forecast
     from wfst_asr.graph.lexicon_parts import LexiconParts
     from wfst_asr.graph.window_hmms import WindowHmms
 
@@ -28,7 +37,6 @@ Method = Literal["auto", "openfst", "direct"]
 Grammar = str | os.PathLike[str] | NGramModel
 Model = str | os.PathLike[str] | tuple[DecisionTree, TransitionModel]
 METHODS: tuple[Method, ...] = ("auto", "openfst", "direct")
-ADVICE = "prune the language model (wfst-asr lm prune), or decode without composing G (wfst-asr graph compile-hcl)"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class CompiledGraph:
         manifest: as written.
         up_to_date: whether it was there already, of the same inputs and options, so that nothing was compiled.
         taken_over: names of the steps that an earlier, interrupted run had finished.
+        forecast: what was expected before the first large step; None where nothing was compiled.
     """
 
     folder: Path
@@ -81,6 +90,7 @@ class CompiledGraph:
     manifest: Manifest
     up_to_date: bool = False
     taken_over: tuple[str, ...] = ()
+    forecast: "Forecast | None" = None
 
     @classmethod
     def of_finished(cls, folder: Path, manifest: Manifest) -> "CompiledGraph":
@@ -158,7 +168,7 @@ def compile_trained_graph(
     key = graph_key("trained", _input_hashes(lang, grammar, model), _options_of_key(options))
     if finished := finished_graph(target, key, run, method=options.method):
         return CompiledGraph.of_finished(target, finished)
-    with graph_work(target, run, report, advice=ADVICE) as work:
+    with graph_work(target, run, report) as work:
         return _compiled(work, lang, grammar, model, target, options, key)
 
 
@@ -166,6 +176,7 @@ def _compiled(
     work: GraphWork, lang: Path, grammar: Grammar, model: Model, target: Path, options: TrainedGraphOptions, key: str
 ) -> CompiledGraph:
     from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
+    from wfst_asr.graph.limited_process import run_limited
     from wfst_asr.graph.window_hmms import DirectLimitError
 
     clock = work.clock
@@ -183,7 +194,12 @@ def _compiled(
             if options.method == "direct":
                 raise
             reason = str(error)
-    hclg = _direct(inputs, *parts, clock) if parts else _openfst(inputs, options, clock)
+    if parts:
+        hclg = _direct(inputs, *parts, work)
+    else:
+        work.foresee(lambda: _openfst_forecast(inputs, options), advise=advise_pruning)
+        limits = work.run.limits
+        hclg = run_limited(lambda c: _openfst(inputs, options, c, limits.max_states or -1), clock, scratch=target)
     if hclg.num_states == 0 or hclg.num_arcs == 0:
         from wfst_asr.graph.empty_composition import why_empty
 
@@ -222,8 +238,10 @@ def _compiled(
             inside=work.inside,
         )
     )
-    taken = tuple(clock.taken_over)
-    return CompiledGraph(target, method, reason, hclg.num_states, hclg.num_arcs, manifest, taken_over=taken)
+    sizes = hclg.num_states, hclg.num_arcs
+    return CompiledGraph(
+        target, method, reason, *sizes, manifest, taken_over=tuple(clock.taken_over), forecast=work.forecast
+    )
 
 
 def _options_of_key(options: TrainedGraphOptions) -> dict[str, object]:
@@ -290,12 +308,13 @@ def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[Lexic
     return parts, hmms
 
 
-def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: StepClock) -> ArcTable:
+def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", work: GraphWork) -> ArcTable:
     from wfst_asr.graph.direct import direct_hclg, spoken_part
+    from wfst_asr.graph.forecast import count_lg, forecast_hclg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
     from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
 
-    with clock.step("L: lexicon") as size:
+    with work.clock.step("L: lexicon") as size:
         pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
         size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
@@ -304,6 +323,15 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: S
         grammar = spoken_part(grammar, pronunciations.word, backoff_label=backoff)
         if grammar.num_states == 0:
             return grammar
+    work.foresee(
+        lambda: forecast_hclg(
+            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=parts.silence_phone),
+            pronunciations,
+            hmms,
+            silence_phone=parts.silence_phone,
+        ),
+        advise=advise_pruning,
+    )
     return direct_hclg(
         pronunciations,
         grammar,
@@ -311,11 +339,27 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", clock: S
         backoff_label=backoff,
         silence_phone=parts.silence_phone,
         silence_prob=parts.silence_prob,
-        clock=clock,
+        clock=work.clock,
     )
 
 
-def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock) -> ArcTable:
+def _openfst_forecast(inputs: _Inputs, options: TrainedGraphOptions) -> "Forecast":
+    """Forecast the OpenFst path where L and the model have a form that can be counted."""
+    from wfst_asr.graph.forecast import count_lg, forecast_hclg, forecast_openfst, no_forecast
+    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+    from wfst_asr.graph.window_hmms import DirectLimitError
+
+    try:
+        parts, hmms = _direct_parts(inputs, options)
+    except DirectLimitError as error:
+        return no_forecast(inputs.grammar, str(error))
+    rows, silence = pronunciation_arrays_of_rows(parts.pronunciations), parts.silence_phone
+    backoff = inputs.words.get("#0", -1)
+    counts = count_lg(rows, inputs.grammar, backoff_label=backoff, silence_phone=silence)
+    return forecast_openfst(forecast_hclg(counts, rows, hmms, silence_phone=silence))
+
+
+def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, max_states: int) -> ArcTable:
     from wfst_asr.graph.hclg import HclgOptions, compile_hclg
 
     result = compile_hclg(
@@ -324,7 +368,9 @@ def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock) ->
         inputs.tree,
         inputs.model,
         phone_disambig=inputs.phones.disambiguation_ids,
-        options=HclgOptions(transition_scale=options.transition_scale, self_loop_scale=options.self_loop_scale),
+        options=HclgOptions(
+            transition_scale=options.transition_scale, self_loop_scale=options.self_loop_scale, max_states=max_states
+        ),
         clock=clock,
         phone_name=lambda label: inputs.phones.names.get(label, str(label)),
         word_name=lambda label: inputs.words.names.get(label, str(label)),
