@@ -214,11 +214,16 @@ def test_a_second_process_in_the_same_folder_goes_on_without_steps(here: tuple[P
 
 
 @pytest.mark.parametrize("method", ["direct", "openfst"])
-def test_graphs_beyond_the_limits_are_refused_with_what_to_do(here: tuple[Path, Any], method: str) -> None:
+def test_graphs_beyond_the_limits_are_refused_with_what_to_do(
+    here: tuple[Path, Any], method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = {"method": method}
     with pytest.raises(GraphLimitError, match=r"--max-states is 50; prune the language model .* graph compile-hcl\)"):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_states=50)))
-    with pytest.raises(GraphLimitError, match=r"about .* arcs and need about .*, but --max-memory is 1 MiB; prune"):
+    monkeypatch.setattr(work_module, "_CLEARLY", 1e-9)
+    with pytest.raises(GraphLimitError, match=r"about .* arcs and need about .*, but --max-memory is 64.0 GiB; prune"):
+        compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**36)))
+    with pytest.raises(GraphLimitError, match=r"step '.*' .*passed the memory limit of 1 MiB with .*compile-hcl"):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**20)))
     assert not (here[0] / "graph").exists()
 
@@ -229,8 +234,10 @@ def test_steps_that_grow_beyond_the_forecast_are_stopped(here: tuple[Path, Any],
         run = GraphRun(limits=GraphLimits(max_states=50))
         with pytest.raises(GraphLimitError, match=f"step '.*{step}.*' made .* more than --max-states 50; prune"):
             compiled(here, options={"method": method}, run=run)
-    with pytest.raises(GraphLimitError, match=r"step '.*' passed the memory limit of 30 MiB with .*, of .* foreseen"):
-        compiled(here, options={"method": "openfst"}, run=GraphRun(limits=GraphLimits(max_memory=30 * 2**20)))
+    monkeypatch.setattr(limited_process, "resident_memory", lambda process: 2**40)
+    told = r"step '.*' passed the memory limit of 64.0 GiB with 1024.0 GiB, of .* foreseen; prune"
+    with pytest.raises(GraphLimitError, match=told):
+        compiled(here, options={"method": "openfst"}, run=GraphRun(limits=GraphLimits(max_memory=2**36)))
 
 
 def test_a_step_that_takes_too_much_memory_is_stopped_while_it_runs() -> None:
@@ -244,9 +251,9 @@ def test_a_step_that_takes_too_much_memory_is_stopped_while_it_runs() -> None:
             blocks.append(np.ones(2**20))
             time.sleep(0.005)
 
-    with pytest.raises(GraphLimitError, match=r"step 'big' passed the memory limit of .*; prune it"):
-        with guard.watching("big", []):
-            grow()
+    told = r"step 'big' passed the memory limit of .*; prune it"
+    with pytest.raises(GraphLimitError, match=told), guard.watching("big", []):
+        grow()
     assert np.ones(2**24).sum() == 2**24  # there is memory again
 
 

@@ -18,6 +18,10 @@ from wfst_asr.fst.determinize import StateLimitError
 from wfst_asr.fst.manifest import Step
 
 _LOOK_S = 0.02
+_ADVICE = (
+    "allow more, prune the language model (wfst-asr lm prune), or decode without composing G "
+    "(wfst-asr graph compile-hcl)"
+)
 _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _USED = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
 
@@ -122,7 +126,7 @@ class StepGuard:
         counting: whether the steps now make parts of the graph, whose states are limited.
     """
 
-    def __init__(self, limits: GraphLimits, advice: str = "give it more, or take a smaller language model") -> None:
+    def __init__(self, limits: GraphLimits, advice: str = _ADVICE) -> None:
         self.limits = limits
         self.memory = limits.memory
         self.advice = advice
@@ -193,8 +197,8 @@ class StepGuard:
             watcher.join()
             with suppress(OSError, ValueError):  # the watcher may have come last
                 resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        if failed is not None or over.is_set():
-            had = resident_memory()
+        had = resident_memory()
+        if failed is not None or over.is_set() or had > self.memory:
             del failed
             gc.collect()
             last = f" from {done[-1].states:,} states and {done[-1].arcs:,} arcs" if done else ""

@@ -9,6 +9,7 @@ import fcntl
 import os
 import platform
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from wfst_asr.graph.step_store import StepStore
 
 WORK_NAME = ".steps"
 _NEW = f"{WORK_NAME}/new"
+_TRIES, _WAIT_S = 10, 0.03
 _CLEARLY = 1.25  # a forecast may be wrong by so much
 _PACKAGES = ("wfst-asr", "numpy", "numba", "pynini")
 
@@ -222,11 +224,13 @@ def _locked(work: Path) -> IO[str] | None:
         raise WfstAsrError(
             f"{work.parent}: cannot be written ({error.strerror}); choose a folder that you may write to"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    except OSError:  # a file system without locks
-        pass
-    return lock
+    for _ in range(_TRIES):  # the child of a process that was killed may be there for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            time.sleep(_WAIT_S)
+        except OSError:  # a file system without locks
+            return lock
+    lock.close()
+    return None
