@@ -22,7 +22,7 @@ _LOOPS = 0.93  # self-loops a state
 _NETWORK_STATES, _NETWORK_ARCS = 0.95, 1.55  # of a silence's arcs, in a graph; epsilons that part and join are arcs too
 _HCLG_BYTES, _HCLG_SECONDS = 45.0, 1.2e-6  # an arc
 _TLG_STATES, _TLG_ARCS, _COMPACT_ARCS = 2.1, 3.6, 3.0  # of those of LG
-_OPENFST_TIME, _OPENFST_MEMORY = 8.0, 4.0  # of those of the direct compiler
+_OPENFST_TIME, _OPENFST_MEMORY = 6.0, 3.0  # of those of the direct compiler
 _TLG_BYTES, _TLG_SECONDS = 55.0, 0.8e-6  # an arc
 
 
