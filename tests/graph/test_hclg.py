@@ -173,7 +173,11 @@ def test_the_command_compiles_a_graph_folder_and_describes_it(toy: Toy, result: 
         cli, ["graph", "compile", str(lang), str(model), str(out), "--json", "--method", "openfst"]
     )
     assert run.exit_code == 0, run.output
-    assert [step["name"] for step in json.loads(run.output)["steps"]] == ["read", *(step.name for step in result.steps)]
+    assert [step["name"] for step in json.loads(run.output)["steps"]] == [
+        "read",
+        "forecast",
+        *(step.name for step in result.steps),
+    ]
     assert read_const_fst(out / "HCLG.fst").num_states == result.fst.num_states
     assert set(read_manifest(out).inputs) == {"L", "G", "tree", "model"}
     for path in (out, out / "HCLG.fst"):

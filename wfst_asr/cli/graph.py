@@ -80,7 +80,7 @@ def compile_graph(
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = TrainedGraphOptions(method, transition_scale, self_loop_scale, acoustic_scale, frame_shift_ms / 1000)
     with progress_of_steps() as report:
-        run = graph_run(force, keep_steps, max_memory, max_states, report)
+        run = graph_run(force, keep_steps, max_memory, max_states, report, as_json=as_json)
         made = compile_trained_graph(
             lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report, run=run
         )

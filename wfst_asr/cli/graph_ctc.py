@@ -74,7 +74,7 @@ def compile_ctc(
     options = CtcGraphOptions(topology, method, acoustic_scale, frame_shift_ms / 1000)
     columns = read_tokens(tokens, blank=blank)
     with progress_of_steps() as report:
-        run = graph_run(force, keep_steps, max_memory, max_states, report)
+        run = graph_run(force, keep_steps, max_memory, max_states, report, as_json=as_json)
         made = compile_ctc_graph(
             lang_dir, lm or grammar or lang_dir / "G.fst", columns, out_dir, options, report=report, run=run
         )

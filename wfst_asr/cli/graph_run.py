@@ -32,9 +32,9 @@ def run_options(command: _Command) -> _Command:
 
 
 def graph_run(
-    force: bool, keep_steps: bool, max_memory: str | None, max_states: int, progress: "StepProgress"
+    force: bool, keep_steps: bool, max_memory: str | None, max_states: int, progress: "StepProgress", *, as_json: bool
 ) -> "GraphRun":
-    """Return how to run; the forecast is told before the first large step.
+    """Return how to run; the forecast is told before the first large step, or stands in the JSON object.
 
     Raises:
         WfstAsrError: a limit that is none.
@@ -43,7 +43,7 @@ def graph_run(
     from wfst_asr.recipe.graph_work import GraphRun
 
     limits = GraphLimits(0 if max_memory is None else parse_size(max_memory), max_states)
-    return GraphRun(force=force, keep_steps=keep_steps, limits=limits, tell=teller(progress))
+    return GraphRun(force=force, keep_steps=keep_steps, limits=limits, tell=None if as_json else teller(progress))
 
 
 def teller(progress: "StepProgress") -> "Callable[[Forecast], None]":
