@@ -124,6 +124,8 @@ def _compiled(
     clock = work.clock
     with clock.step("read") as size:
         inputs = _read_inputs(lang, grammar, columns)
+        silence = tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt"))
+        rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
         size.set(inputs.grammar.num_states, inputs.grammar.num_arcs, inputs.grammar)
     parts, reason = _plain_lexicon(inputs, options)
     if parts:
@@ -149,14 +151,13 @@ def _compiled(
         frame_shift_s=options.frame_shift_s,
         acoustic_scale=options.acoustic_scale,
         blank_column=columns.blank,
-        silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
+        silence_phones=silence,
         inputs=inputs.hashes,
         options=told,
         steps=tuple(clock.done),
         key=key,
         versions=package_versions(),
     )
-    rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
     manifest = work.write(
         lambda: write_graph_dir(
             target,

@@ -182,6 +182,9 @@ def _compiled(
     clock = work.clock
     with clock.step("read") as size:
         inputs = _read_inputs(lang, grammar, model)
+        silence = tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt"))
+        # "word word phones", where the first column names the word to show and the second the one in the graph
+        rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
         size.set(inputs.grammar.num_states, inputs.grammar.num_arcs, inputs.grammar)
     method, reason, parts = "openfst", "", None
     if options.method != "openfst":
@@ -217,15 +220,13 @@ def _compiled(
         acoustic_scale=options.acoustic_scale or usual_acoustic_scale(inputs.tree),
         self_loop_scale=options.self_loop_scale,
         transition_scale=options.transition_scale,
-        silence_phones=tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt")),
+        silence_phones=silence,
         inputs=inputs.hashes,
         options=told | ({"method_reason": reason} if reason else {}),
         steps=tuple(clock.done),
         key=key,
         versions=package_versions(),
     )
-    # "word word phones", where the first column names the word to show and the second the one in the graph
-    rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
     manifest = work.write(
         lambda: write_graph_dir(
             target,
