@@ -1,6 +1,9 @@
 """Splits over processes: the same results however many there are, and errors that come through."""
 
 import os
+import signal
+import struct
+import sys
 import time
 
 import numpy as np
@@ -12,7 +15,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.graph.training_graph import TrainingGraphCompiler
 from wfst_asr.train import training_split as on_split
 from wfst_asr.train.iterations import merged
-from wfst_asr.train.split_workers import SplitWorkers
+from wfst_asr.train.split_workers import SplitWorkers, _run
 from wfst_asr.train.stage import training_splits
 
 
@@ -58,6 +61,35 @@ def test_a_killed_process_is_told() -> None:
         pytest.raises(WfstAsrError, match="a worker process was killed, most often because the memory was full"),
     ):
         workers.map(die)
+
+
+def die_while_telling(split: list[int]) -> None:
+    """Write the begin of a message into the pipe of results, and end."""
+    if split != [2]:
+        return
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 1000) + b"ten bytes.")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_while_it_tells_a_result_is_told() -> None:
+    with (
+        SplitWorkers([[1], [2], [3]], num_jobs=2) as workers,
+        pytest.raises(WfstAsrError, match="a worker process was killed, most often because the memory was full"),
+    ):
+        workers.map(die_while_telling)
+
+
+def test_an_interruption_does_not_wait_for_half_a_result() -> None:
+    workers = SplitWorkers([[1], [2]], num_jobs=2)
+    workers._workers[1].submit(_run, die_while_telling, 0, (), {})
+    time.sleep(1.0)
+    began = time.monotonic()
+    workers.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert time.monotonic() - began < 10
 
 
 def test_no_processes_are_refused() -> None:

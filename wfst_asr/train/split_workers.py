@@ -22,6 +22,7 @@ S = TypeVar("S")
 R = TypeVar("R")
 P = ParamSpec("P")
 
+_GRACE = 5  # seconds that a pool has to notice that its process is gone
 _held: list[Any] = []  # in a worker process: its splits; set once, when the process begins
 
 
@@ -60,11 +61,10 @@ class SplitWorkers(Generic[S]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        for process in self._processes if interrupted else ():
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-        self._close(cancel=not interrupted)
+        if isinstance(error, KeyboardInterrupt):
+            self._abandon()
+        else:
+            self.close()
 
     def __len__(self) -> int:
         return len(self._splits)
@@ -82,8 +82,9 @@ class SplitWorkers(Generic[S]):
         try:
             for index in range(len(self._splits)):
                 futures.append(self._workers[index % jobs].submit(_run, function, index // jobs, args, kwargs))
-            return [future.result() for future in futures]
+            return [self._result(future, self._processes[at % jobs]) for at, future in enumerate(futures)]
         except BrokenProcessPool as error:
+            self._abandon()
             raise WfstAsrError(
                 "a worker process was killed, most often because the memory was full; use fewer jobs (--num-jobs)"
             ) from error
@@ -94,12 +95,35 @@ class SplitWorkers(Generic[S]):
 
     def close(self) -> None:
         """End the processes."""
-        self._close(cancel=True)
-
-    def _close(self, *, cancel: bool) -> None:
-        """End the processes; work for one that was killed must not be cancelled, its pool does so itself."""
         for worker in self._workers:
-            worker.shutdown(wait=True, cancel_futures=cancel)
+            worker.shutdown(wait=True, cancel_futures=True)
+        self._workers, self._processes = [], []
+
+    def _result(self, future: Future[R], process: int) -> R:
+        """Wait for a result; a process that is killed while it writes one leaves its pool waiting for the rest."""
+        gone = 0
+        while not future.done() and gone < _GRACE:
+            with suppress(TimeoutError):
+                future.exception(timeout=1.0)
+            gone = gone + 1 if process not in {child.pid for child in multiprocessing.active_children()} else 0
+        if not future.done():
+            raise BrokenProcessPool(f"process {process} ended without a result")
+        return future.result()
+
+    def _abandon(self) -> None:
+        """Kill the processes, whatever they do; what they had begun to write is given up."""
+        children = [child for child in multiprocessing.active_children() if child.pid in self._processes]
+        for child in children:
+            child.kill()
+        for child in children:
+            child.join()
+        for worker in self._workers:
+            # without these ends, which a killed process leaves to this one, the pool's threads wait no more
+            for queue, end in (("_result_queue", "_writer"), ("_call_queue", "_reader")):
+                with suppress(AttributeError, OSError):
+                    getattr(getattr(worker, queue), end).close()
+        for worker in self._workers:
+            worker.shutdown(wait=True)
         self._workers, self._processes = [], []
 
 
