@@ -31,42 +31,34 @@ def find_empty_history(
     singles = {phones[0] for _, phones in words if len(phones) == 1}
     for phone in sorted({phones[0] for _, phones in words}):
         groups.setdefault(units.group(phone), []).append(phone)
-    best: tuple[int, EmptyHistory] | None = None
+    begins: set[int] = set()  # groups that words of the graph begin with
+    plain: dict[int, EmptyHistory | None] = {}
+    shared: dict[int, EmptyHistory | None] = {}
     votes: Counter[int] = Counter()
-    candidates: dict[int, EmptyHistory] = {}
-    start = [(reader.table.start, 0, 0.0)]
     for word in _spread(words):
-        items, context = start, units.start
-        for phone in word[1]:
-            items = reader.read(items, units.emission(context, phone))
-            context = units.after(context, phone)
-        behind = [(s, 0, c) for s, w, c in reader.closure(items) if w == word[0]]
-        if isinstance(units, TokenUnits):
-            blank = [(s, 0, c) for s, w, c in reader.read(behind, chain([units.unit(units.blank_label)])) if w == 0]
-            behind, context = reader.closure([*behind, *blank] if units.topology == "compact" else blank), units.start
+        context, behind = _behind(reader, units, word)
+        if behind:
+            begins.add(units.group(word[1][0]))
         for state in dict.fromkeys(s for s, w, _ in behind if w == 0):
-            found = _candidate(reader, units, groups, singles, Place(state, context, 0.0))
-            if found and (best is None or len(found.firsts) > best[0]):
-                best = len(found.firsts), found
-        if best is None:
+            if state not in plain:
+                plain[state] = _candidate(reader, units, groups, singles, Place(state, context, 0.0))
+            found = plain[state]
+            if found and len(found.firsts) >= sum(map(len, groups.values())):
+                break
+        else:
             for state, unit in _behind_shared_unit(reader, units, groups, behind, context):
                 votes[state] += 1
-                if state not in candidates:
-                    found = _candidate(reader, units, groups, singles, Place(state, context, 0.0, unit))
-                    if found:
-                        candidates[state] = found
-        if best and best[0] == sum(map(len, groups.values())):
-            break
-    if best is None and candidates:
-        most = max(candidates, key=lambda s: (len(candidates[s].firsts), votes[s]))
-        best = len(candidates[most].firsts), candidates[most]
-        best[1].sums_to_one = True
-    if best is None:
+                if state not in shared:
+                    shared[state] = _candidate(reader, units, groups, singles, Place(state, context, 0.0, unit))
+            continue
+        break
+    history = _best(plain, begins, Counter()) or _best(shared, begins, votes)
+    if history is None:
         raise WfstAsrError(
             "no state was found at which all words may begin as in the empty history of a back-off model; take the "
             "model that the graph was compiled with, or compile the graph anew with the words in its lexicon"
         )
-    history = best[1]
+    history.sums_to_one = history.root.unit is not None
     _measure_silence(history, words, silences)
     ends = (
         reader.final_costs(history.read_first(history.root, None))
@@ -75,6 +67,30 @@ def find_empty_history(
     )
     history.end_cost = min(ends, default=float("inf")) - history.root.offset
     return history
+
+
+def _behind(reader: UnitReader, units: PhoneUnits, word: Word) -> tuple[Context, list[Item]]:
+    """Return the states behind a word at the start of the graph, with CTC behind a blank, and their context."""
+    items, context = [(reader.table.start, 0, 0.0)], units.start
+    for phone in word[1]:
+        items = reader.read(items, units.emission(context, phone))
+        context = units.after(context, phone)
+    behind = [(s, 0, c) for s, w, c in reader.closure(items) if w == word[0]]
+    if not isinstance(units, TokenUnits):
+        return context, behind
+    blank = [(s, 0, c) for s, w, c in reader.read(behind, chain([units.unit(units.blank_label)])) if w == 0]
+    return units.start, reader.closure([*behind, *blank] if units.topology == "compact" else blank)
+
+
+def _best(found: dict[int, EmptyHistory | None], begins: set[int], votes: Counter[int]) -> EmptyHistory | None:
+    """Return the candidate of the most first phones, if it has all that words of the graph begin with."""
+    covering = {
+        state: history
+        for state, history in found.items()
+        if history and begins <= {history.units.group(first.phone) for first in history.firsts}
+    }
+    best = max(covering, key=lambda state: (len(covering[state].firsts), votes[state]), default=None)
+    return None if best is None else covering[best]
 
 
 def _spread(words: Sequence[Word]) -> Iterator[Word]:

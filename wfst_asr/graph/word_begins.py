@@ -50,6 +50,7 @@ class _Search:
         self.shared: set[Context] = set()  # contexts that have a place which all their words share
         self._seen: set[tuple[Context, frozenset[int]]] = set()
         self.visited: set[Context] = set()
+        self._followed: set[Context] = set()
         self._silences = 0
         self._tries: Counter[Context] = Counter()
         self._shared: dict[Context, Unit | None] = {}
@@ -67,24 +68,24 @@ class _Search:
         history = self._history
         items = [(state, 0, cost) for state, word, cost in read if word == number]
         key = context, frozenset(state for state, _, _ in items)
-        if key in self._seen:
-            return
-        self._seen.add(key)
-        if context != NOTHING or not history.units.late:
+        if key not in self._seen and (context != NOTHING or not history.units.late):
             self._look(context, read, number)
+        is_new = key not in self._seen and own and depth < 2
+        self._seen.add(key)
         if not items:
             return
-        is_first = context not in self.visited
         self.visited.add(context)
+        if depth == _DEEP or not (is_new or context not in self._followed):
+            return
+        self._followed.add(context)
         if history.silence_phone and (own or self._silences < 3):
             self._silences += 1
             self._behind(context, items, history.silence_phone, 0, own, depth)
         if isinstance(history.units, TokenUnits):
             blank = chain([history.units.unit(history.units.blank_label)])
             self._look(NOTHING, history.reader.closure(history.reader.read(items, blank)), 0)
-        if is_first or (own and depth < 2):
-            for single, phones in self._singles:
-                self._behind(context, items, phones[0], single, own, depth)
+        for single, phones in self._singles:
+            self._behind(context, items, phones[0], single, own, depth)
 
     def _behind(self, context: Context, items: list[Item], phone: int, number: int, own: bool, depth: int) -> None:
         history = self._history
@@ -93,9 +94,8 @@ class _Search:
             if after in self.shared or self._tries[after] >= _TRIES:
                 return
             self._tries[after] += 1
-        if depth < _DEEP:
-            read = history.reader.read(items, history.units.emission(context, phone))
-            self.visit(after, history.reader.closure(read), number, depth=depth + 1)
+        read = history.reader.read(items, history.units.emission(context, phone))
+        self.visit(after, history.reader.closure(read), number, depth=depth + 1)
 
     def _look(self, context: Context, read: list[Item], number: int) -> None:
         """Keep the states from which all first phones go on at once."""
