@@ -173,7 +173,8 @@ class EmptyHistory:
         found = []
         for _, item in self.told_apart(items, context, [first.phone]):
             state, word, cost = item
-            if state < PART and first.state < PART and word == first.word:
+            whole = state < PART and first.state < PART and word == first.word
+            if whole and (self._alike(state, first.state) or not self._same_units(context, first)):
                 found.append((cost - first.cost, item))
                 continue
             if not self.units.late:
@@ -187,6 +188,13 @@ class EmptyHistory:
             if offset is not None:
                 found.append((offset, item))
         return found
+
+    def _same_units(self, context: Context, first: First) -> bool:
+        """Tell whether a first phone is read in a context as where it was found, so that it leads to the same state."""
+        return self.units.left_key(context, first.phone) == self.units.left_key(first.context, first.phone)
+
+    def _alike(self, state: int, other: int) -> bool:
+        return state == other or self.reader.shape(state)[0] == self.reader.shape(other)[0]
 
     def offset_of_second(self, item: Item, inside: Context, first: First) -> float | None:
         """Return how much more a state costs than that behind a first phone, by the phones that follow."""

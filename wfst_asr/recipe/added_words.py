@@ -21,7 +21,7 @@ from wfst_asr.recipe.graph_vocabulary import GraphVocabulary, read_graph_vocabul
 if TYPE_CHECKING:
     from wfst_asr.graph.empty_history import EmptyHistory
 
-ADDED = "added_words"  # option of the manifest
+ADDED, APPROXIMATE = "added_words", "added_words_approximate"  # options of the manifest
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def add_words_to_graph(
         ]
         table = add_words(history, rows)
         size.set(table.num_states, table.num_arcs)
-    manifest = _manifest(graph, entries, cost, clock)
+    manifest = _manifest(graph, history, entries, cost, clock)
     _write(graph, target, table, words, entries, manifest)
     return AddedWords(
         folder=target,
@@ -204,8 +204,19 @@ def _with_new_words(words: SymbolTable, entries: Sequence[Pronunciation]) -> Sym
     return SymbolTable(ids)
 
 
-def _manifest(graph: GraphVocabulary, entries: Sequence[Pronunciation], cost: float, clock: StepClock) -> Manifest:
+def _manifest(
+    graph: GraphVocabulary,
+    history: "EmptyHistory",
+    entries: Sequence[Pronunciation],
+    cost: float,
+    clock: StepClock,
+) -> Manifest:
     old = graph.manifest
+    how = str(old.options.get(APPROXIMATE, ""))
+    if history.without_place:
+        how = f"but cannot stand behind {len(history.without_place)} endings of words"
+    elif history.sums_to_one:
+        how = "at costs that are known up to one number"
     added = [
         {"word": entry.word, "phones": " ".join(entry.phones), "cost": round(cost - math.log(entry.prob), 4)}
         for entry in entries
@@ -213,7 +224,11 @@ def _manifest(graph: GraphVocabulary, entries: Sequence[Pronunciation], cost: fl
     return replace(
         old,
         inputs={**old.inputs, "graph before new words": hash_of_file(graph.folder / MANIFEST_NAME)},
-        options={**old.options, ADDED: [*old.options.get(ADDED, ()), *added]},
+        options={
+            **old.options,
+            ADDED: [*old.options.get(ADDED, ()), *added],
+            **({APPROXIMATE: how} if how else {}),
+        },
         steps=(*old.steps, *clock.done),
     )
 

@@ -122,6 +122,8 @@ def _equivalence(paths: GraphPaths, parts: GraphParts, options: GraphCheckOption
         reason = "no paths were asked for"
     elif parts.lexicon is None or parts.grammar is None:
         reason = "the lang directory was not given" if parts.lexicon is None else "G was not given"
+    elif parts.unlike:
+        reason = parts.unlike
     elif parts.label_kind == "pdf-id+1":
         reason = "input labels are pdf-ids, which do not tell phones"
     elif paths.ilabel.max() >= (len(parts.input_labels) if parts.input_labels is not None else 1 << 31):

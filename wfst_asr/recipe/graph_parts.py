@@ -14,6 +14,7 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.manifest import MANIFEST_NAME, Manifest, read_manifest
 from wfst_asr.fst.symbols import SymbolTable, read_symbols
+from wfst_asr.recipe.added_parts import added_rows, with_added_words, without_added
 from wfst_asr.recipe.graph_inputs import hash_of, hash_of_file, read_grammar
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class GraphParts:
         input_labels: what the model, or the network's tokens, says of each input label.
         hashes: by the name that manifests use, the hashes that fit.
         differences: what the symbol tables of graph and lang directory do not agree in.
+        num_added: pronunciations that were added to the compiled graph; `lexicon` and `grammar` have them too.
+        unlike: why they have them not.
     """
 
     folder: Path
@@ -55,6 +58,8 @@ class GraphParts:
     input_labels: NDArray[np.void] | None = None
     hashes: dict[str, set[str]] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
+    num_added: int = 0
+    unlike: str = ""
 
     @property
     def label_kind(self) -> str:
@@ -106,17 +111,25 @@ def read_graph_parts(graph: Given, *, lang: Given | None, grammar: Given | None,
     folder = Path(graph)
     manifest = read_manifest(folder) if (folder / MANIFEST_NAME).exists() else None
     words, phones = read_symbols(folder / "words.txt"), read_symbols(folder / "phones.txt")
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     hashes: dict[str, set[str]] = {}
     if lang is not None:
-        found |= _lang_parts(Path(lang), grammar, words, phones, hashes)
+        found |= _lang_parts(Path(lang), grammar, without_added(words, manifest, Path(lang)), phones, hashes)
     elif grammar is not None:
         raise WfstAsrError(f"G {grammar} was given without the lang directory that names its words; give --lang too")
     if manifest is not None and manifest.label_kind == "token+1":
         found |= _token_parts(folder, model, manifest, phones, hashes)
     elif model is not None:
         found |= _model_parts(Path(model), hashes)
-    return GraphParts(folder, manifest, words, phones, hashes=hashes, **found)  # type: ignore[arg-type]
+    rows = added_rows(manifest)
+    if rows and manifest and {"lexicon", "grammar"} <= found.keys():
+        try:
+            found["lexicon"], found["grammar"], phones = with_added_words(
+                found["lexicon"], found["grammar"], manifest, words=words, phones=phones
+            )
+        except WfstAsrError as error:
+            found["unlike"] = str(error)
+    return GraphParts(folder, manifest, words, phones, hashes=hashes, num_added=len(rows), **found)
 
 
 def _lang_parts(

@@ -119,6 +119,8 @@ def _words(paths: GraphPaths, parts: GraphParts) -> Check:
     if parts.lexicon is None or parts.grammar is None:
         missing = "the lang directory" if parts.lexicon is None else "G"
         return Check("vocabulary", "not looked at", f"{missing} was not given")
+    if parts.unlike:
+        return Check("vocabulary", "not looked at", parts.unlike)
     from wfst_asr.graph.spoken_sentences import spoken_part_of
 
     expected = np.flatnonzero(GraphPaths(spoken_part_of(parts.lexicon, parts.grammar)).outputs_seen())
@@ -131,7 +133,8 @@ def _words(paths: GraphPaths, parts: GraphParts) -> Check:
         which = (lost if len(lost) else extra).tolist()
         shown = ", ".join(f"'{words.get(word, word)}'" for word in which[:5])
         return Check("vocabulary", "failed", detail, f"{shown} {'cannot be reached' if len(lost) else 'come up'}")
-    return Check("vocabulary", "passed", f"all {len(expected):,} words of L and G are on paths")
+    added = f", {parts.num_added} pronunciations added later among them" if parts.num_added else ""
+    return Check("vocabulary", "passed", f"all {len(expected):,} words of L and G are on paths{added}")
 
 
 def _loop_labels(parts: GraphParts) -> NDArray[np.int64]:
