@@ -10,7 +10,7 @@ import pytest
 from tests.graph.test_trained_graph import ENTRIES, TRUE_SCALES, direct_graph, openfst_graph, other_topology
 from tests.graph.toy_graph import PRONUNCIATIONS, Toy, arpa_text, make_toy
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable, arc_table
+from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable, arc_table, const_fst_bytes, read_const_fst, write_const_fst
 from wfst_asr.fst.paths import PathSampler, PathScorer, compare_paths
 from wfst_asr.fst.symbols import SymbolTable
 from wfst_asr.graph.added_words import add_words
@@ -18,6 +18,7 @@ from wfst_asr.graph.ctc_fst import CtcTopology
 from wfst_asr.graph.empty_history import EmptyHistory, Word
 from wfst_asr.graph.empty_history_search import find_empty_history
 from wfst_asr.graph.grammar_fst import grammar_arcs
+from wfst_asr.graph.graph_paths import GraphPaths
 from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
 from wfst_asr.graph.lexicon_fst import LexiconOptions, lexicon_arcs
 from wfst_asr.graph.lexicon_parts import lexicon_parts
@@ -70,7 +71,7 @@ def added(
     ids = {toy.words[word] for word, _, _ in before}
     history = empty_history(graph, units, lexicon_of(toy, before), toy.phones["SIL"], ids)
     rows = [(tuple(toy.phones[p] for p in phones.split()), toy.words[word], cost) for word, phones, cost in new]
-    return add_words(history, rows)
+    return add_words(history, rows).whole()
 
 
 def assert_equivalent(graph: ArcTable, wanted: ArcTable, *, num_paths: int = 60) -> None:
@@ -174,7 +175,7 @@ def test_a_graph_of_ctc_is_as_if_compiled_with_the_words(
     known = [(words[entry.word], tuple(phones[p] for p in entry.phones)) for entry in lexicon.entries]
     history = empty_history(compiled(lexicon, grammar), TokenUnits(label_of, 1, topology), known, phones["SIL"], set())
     rows = [(tuple(phones[p] for p in spoken.split()), words[word], cost) for word, spoken, cost in new]
-    assert_equivalent(add_words(history, rows), compiled(full, wider))
+    assert_equivalent(add_words(history, rows).whole(), compiled(full, wider))
 
 
 def test_the_costs_of_the_empty_history_are_found(toy: Toy) -> None:
@@ -203,3 +204,20 @@ def test_a_graph_without_empty_history_is_refused(toy: Toy) -> None:
     words = [word for word in lexicon_of(changed) if word[0] in (red, tea)]
     with pytest.raises(WfstAsrError, match="no state was found at which all words may begin"):
         find_empty_history(UnitReader(graph), units, words)
+
+
+def test_a_graph_is_written_as_if_it_were_made_in_memory(toy: Toy, tmp_path: Path) -> None:
+    changed = other_topology(toy, ENTRIES["kaldi"], 3)
+    units = HmmUnits(window_hmms(changed.tree, changed.model, **TRUE_SCALES), late=True)
+    write_const_fst(direct_graph(with_words(changed, [], 0.5)), tmp_path / "before.fst")
+    graph = read_const_fst(tmp_path / "before.fst")
+    history = empty_history(graph, units, lexicon_of(changed), changed.phones["SIL"], set())
+    rows = [(tuple(changed.phones[p] for p in phones.split()), changed.words[word], cost) for word, phones, cost in NEW]
+    made = add_words(history, rows)
+    for source in (None, tmp_path / "before.fst"):
+        replace(made, source=source).write(tmp_path / "after.fst")
+        assert (tmp_path / "after.fst").read_bytes() == const_fst_bytes(made.whole())
+    assert (made.num_states, made.num_arcs) == (made.whole().num_states, made.whole().num_arcs)
+    steps = GraphPaths(made.whole())
+    assert (steps.into != -1).all()
+    assert (steps.out != -1).all()

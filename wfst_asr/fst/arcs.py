@@ -110,10 +110,21 @@ def const_fst_bytes(table: ArcTable) -> bytes:
 
 def _const_fst_pieces(table: ArcTable) -> Iterator[bytes | memoryview]:
     """Yield header, states and arcs, without copying the arcs."""
+    yield const_fst_header(table.start, table.num_states, table.num_arcs)
+    yield state_records(table).tobytes()
+    yield np.ascontiguousarray(table.arcs).view(np.uint8).data
+
+
+def const_fst_header(start: int, num_states: int, num_arcs: int) -> bytes:
+    """Return what stands before the states in a const FST file."""
     header = struct.pack("<i", _MAGIC)
     for text in (b"const", b"standard"):
         header += struct.pack("<i", len(text)) + text
-    header += _HEADER_TAIL.pack(2, 0, _EXPANDED, table.start, table.num_states, table.num_arcs)
+    return header + _HEADER_TAIL.pack(2, 0, _EXPANDED, start, num_states, num_arcs)
+
+
+def state_records(table: ArcTable) -> NDArray[np.void]:
+    """Return the states as a const FST file has them, (S,) records of STATE_DTYPE."""
     states = np.empty(table.num_states, dtype=STATE_DTYPE)
     states["final_cost"] = table.final_cost
     states["first_arc"] = table.first_arc[:-1]
@@ -124,9 +135,7 @@ def _const_fst_pieces(table: ArcTable) -> Iterator[bytes | memoryview]:
         for name, label in (("num_iepsilons", "ilabel"), ("num_oepsilons", "olabel")):
             total = np.concatenate(([0], np.cumsum(table.arcs[label][first[0] : first[-1]] == 0)))
             states[name][low : low + piece] = total[first[1:] - first[0]] - total[first[:-1] - first[0]]
-    yield header
-    yield states.tobytes()
-    yield np.ascontiguousarray(table.arcs).view(np.uint8).data
+    return states
 
 
 def write_const_fst(table: ArcTable, path: str | os.PathLike[str]) -> None:
@@ -141,6 +150,24 @@ def read_const_fst(path: str | os.PathLike[str]) -> ArcTable:
 
     Raises:
         WfstAsrError: no such file, not an FST, not a const FST, another arc type, or fewer bytes than it announces.
+    """
+    start, states, arcs = map_const_fst(path)
+    num_states, num_arcs = len(states), len(arcs)
+    if num_states == 0:
+        return ArcTable(-1, np.zeros(1, np.int64), np.empty(0, ARC_DTYPE), np.empty(0, np.float32))
+    first_arc = np.empty(num_states + 1, dtype=np.int64)
+    first_arc[:-1] = states["first_arc"]
+    first_arc[-1] = num_arcs
+    if np.any(np.diff(first_arc) != states["num_arcs"]) or not -1 <= start < num_states:
+        raise WfstAsrError(f"{path}: its states do not fit its arcs; the file is damaged: make it again")
+    return ArcTable(start, first_arc, arcs, np.ascontiguousarray(states["final_cost"]))
+
+
+def map_const_fst(path: str | os.PathLike[str]) -> tuple[int, NDArray[np.void], NDArray[np.void]]:
+    """Map a const FST file: the start state, (S,) records of STATE_DTYPE and (A,) records of ARC_DTYPE.
+
+    Raises:
+        WfstAsrError: as `read_const_fst`.
     """
     name = Path(path)
     try:
@@ -157,21 +184,14 @@ def read_const_fst(path: str | os.PathLike[str]) -> ArcTable:
             f"{expected} bytes; "
             "the file is truncated or damaged: make it again"
         )
-    if num_states == 0:
-        return ArcTable(-1, np.zeros(1, np.int64), np.empty(0, ARC_DTYPE), np.empty(0, np.float32))
-    states = np.memmap(name, dtype=STATE_DTYPE, mode="r", offset=offset, shape=(num_states,))
     arcs_at = offset + STATE_DTYPE.itemsize * num_states
-    arcs: NDArray[np.void] = (
-        np.memmap(name, dtype=ARC_DTYPE, mode="r", offset=arcs_at, shape=(num_arcs,))
-        if num_arcs
-        else np.empty(0, ARC_DTYPE)
-    )
-    first_arc = np.empty(num_states + 1, dtype=np.int64)
-    first_arc[:-1] = states["first_arc"]
-    first_arc[-1] = num_arcs
-    if np.any(np.diff(first_arc) != states["num_arcs"]) or not -1 <= start < num_states:
-        raise WfstAsrError(f"{name}: its states do not fit its arcs; the file is damaged: make it again")
-    return ArcTable(start, first_arc, arcs, np.ascontiguousarray(states["final_cost"]))
+    return start, _mapped(name, STATE_DTYPE, offset, num_states), _mapped(name, ARC_DTYPE, arcs_at, num_arcs)
+
+
+def _mapped(path: Path, kind: np.dtype[np.void], offset: int, count: int) -> NDArray[np.void]:
+    if count == 0:
+        return np.empty(0, kind)
+    return np.memmap(path, dtype=kind, mode="r", offset=offset, shape=(count,))
 
 
 def _parse_header(head: bytes, name: Path) -> tuple[int, int, int, int]:

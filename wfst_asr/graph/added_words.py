@@ -5,22 +5,23 @@ context; behind its last phone the machine has a copy of the empty history of it
 lexical tree.  The graph's own arcs and costs stay as they are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable, arc_table
+from wfst_asr.fst.arcs import ArcTable, arc_table
 from wfst_asr.graph.empty_history import EmptyHistory, First, Place
+from wfst_asr.graph.extended_graph import ExtendedGraph
 from wfst_asr.graph.lexical_tree import lexical_tree_lg, pronunciation_arrays_of_rows
 from wfst_asr.graph.spoken_units import Automaton, Context, HmmUnits, TokenUnits, Unit
-from wfst_asr.graph.unit_reading import PART
+from wfst_asr.graph.unit_reading import PART, Row
 
 _EXIT, _ROOT = 1, -1  # nodes beside those of the tree of new words, of which 0 is the root
-_Row = tuple[int, int, float, int]
 
 
-def add_words(history: EmptyHistory, rows: Sequence[tuple[tuple[int, ...], int, float]]) -> ArcTable:
+def add_words(history: EmptyHistory, rows: Sequence[tuple[tuple[int, ...], int, float]]) -> ExtendedGraph:
     """Return the graph with new words.
 
     Args:
@@ -42,7 +43,7 @@ def add_words(history: EmptyHistory, rows: Sequence[tuple[tuple[int, ...], int, 
     for place in history.places.values():
         part.enter(place)
     part.finish()
-    return _joined(history.reader.table, part)
+    return ExtendedGraph(history.reader.table, *part.additions())
 
 
 class _Part:
@@ -51,11 +52,11 @@ class _Part:
     def __init__(self, history: EmptyHistory, tree: ArcTable) -> None:
         self.history, self.reader = history, history.reader
         self.num_old = self.next_state = history.reader.table.num_states
-        self.arcs: dict[int, list[_Row]] = {}
+        self.arcs: dict[int, list[Row]] = {}
         self.finals: dict[int, float] = {}
         self.copies: dict[int, int] = {}  # new state: state of the graph, or part, that it has the arcs of
         low, high = tree.first_arc[:-1].tolist(), tree.first_arc[1:].tolist()
-        arcs: list[_Row] = tree.arcs.tolist()
+        arcs: list[Row] = tree.arcs.tolist()
         self._tree = [arcs[a:b] for a, b in zip(low, high, strict=True)]
         self._states: dict[tuple[int, Context], int] = {}
 
@@ -87,6 +88,23 @@ class _Part:
 
     def finish(self) -> None:
         """Do what can only be done when all is known."""
+
+    def additions(self) -> tuple[dict[int, list[Row]], NDArray[np.float32]]:
+        """Return the arcs that are added, by state, and the final costs of the new states."""
+        table, added = self.reader.table, self.arcs
+        rows = {state: list(arcs) for state, arcs in added.items()}
+        finals = np.full(self.next_state - self.num_old, np.inf, dtype=np.float32)
+        for state, cost in self.finals.items():
+            finals[state - self.num_old] = cost
+        for state, old in self.copies.items():
+            rows[state] = rows.get(state, []) + self.reader.rows(old)
+            if old in self.reader.origin:
+                old, labels = self.reader.origin[old]
+                rows[state] += [row for row in added.get(old, ()) if row[0] in labels]
+            else:
+                rows[state] += added.get(old, [])
+                finals[state - self.num_old] = table.final_cost[old]
+        return rows, finals
 
 
 class _TokenPart(_Part):
@@ -314,41 +332,3 @@ class _HmmPart(_Part):
             self._end = self.new_state()
             self.finals[self._end] = 0.0
         self._emit(state, context, None, word, cost, self._end)
-
-
-def _joined(table: ArcTable, part: _Part) -> ArcTable:
-    """Return the graph with a part: new arcs behind those of their states, new states behind all others."""
-    num_new = part.next_state - part.num_old
-    added: Mapping[int, list[_Row]] = part.arcs
-    rows: dict[int, list[_Row]] = {state: list(arcs) for state, arcs in added.items()}
-    finals = np.full(num_new, np.inf, dtype=np.float32)
-    for state, cost in part.finals.items():
-        finals[state - part.num_old] = cost
-    for state, old in part.copies.items():
-        rows[state] = rows.get(state, []) + part.reader.rows(old)
-        if old in part.reader.origin:
-            old, labels = part.reader.origin[old]
-            rows[state] += [row for row in added.get(old, ()) if row[0] in labels]
-        else:
-            rows[state] += added.get(old, [])
-            finals[state - part.num_old] = table.final_cost[old]
-    changed = sorted(state for state in rows if state < part.num_old)
-    more = np.zeros(part.num_old + num_new + 1, dtype=np.int64)
-    for state, new_rows in rows.items():
-        more[state + 1] = len(new_rows)
-    np.cumsum(more, out=more)
-    first = more
-    first[: part.num_old + 1] += table.first_arc
-    first[part.num_old + 1 :] += table.first_arc[-1]
-    arcs = np.empty(int(first[-1]), dtype=ARC_DTYPE)
-    begin = 0
-    for state in [*changed, part.num_old - 1]:
-        end = int(table.first_arc[state + 1])
-        at = int(first[state + 1]) - len(rows.get(state, ())) - end
-        arcs[begin + at : end + at] = table.arcs[begin:end]
-        if state in rows:
-            arcs[end + at : end + at + len(rows[state])] = rows[state]
-        begin = end
-    for state in range(part.num_old, part.next_state):
-        arcs[first[state] : first[state + 1]] = rows[state]
-    return ArcTable(table.start, first, arcs, np.concatenate((table.final_cost, finals)))

@@ -16,6 +16,7 @@ from wfst_asr.fst.content_hash import file_sha256
 from wfst_asr.fst.convert import from_pynini
 from wfst_asr.fst.manifest import MANIFEST_NAME, Manifest, write_manifest
 from wfst_asr.fst.symbols import SymbolTable, write_symbols
+from wfst_asr.graph.extended_graph import ExtendedGraph
 from wfst_asr.hmm.transition_model import TransitionModel
 
 HCLG_NAME = "HCLG.fst"
@@ -40,7 +41,7 @@ def transition_input_labels(model: TransitionModel) -> NDArray[np.void]:
 
 def write_graph_dir(
     folder: str | os.PathLike[str],
-    hclg: pynini.Fst | ArcTable,
+    hclg: pynini.Fst | ArcTable | ExtendedGraph,
     *,
     words: SymbolTable,
     phones: SymbolTable,
@@ -72,16 +73,20 @@ def write_graph_dir(
     Raises:
         WfstAsrError: the folder cannot be written, the graph is empty, or has an input label without a record.
     """
-    table = hclg if isinstance(hclg, ArcTable) else from_pynini(hclg)
-    if table.num_states == 0:
+    graph = hclg if isinstance(hclg, ArcTable | ExtendedGraph) else from_pynini(hclg)
+    largest = int(graph.arcs["ilabel"].max(initial=0)) if isinstance(graph, ArcTable) else graph.largest_ilabel
+    if graph.num_states == 0:
         raise WfstAsrError("the graph is empty; no word sequence of G is in the lexicon, or the machines do not fit")
-    if input_labels.dtype != INPUT_LABEL_DTYPE or int(table.arcs["ilabel"].max(initial=0)) >= len(input_labels):
+    if input_labels.dtype != INPUT_LABEL_DTYPE or largest >= len(input_labels):
         raise WfstAsrError(
-            f"the graph has input label {table.arcs['ilabel'].max(initial=0)}, but only {len(input_labels) - 1} labels "
+            f"the graph has input label {largest}, but only {len(input_labels) - 1} labels "
             "are described; take the transition model that the graph was compiled with"
         )
     with files_together(folder, last=MANIFEST_NAME, others=["align_lexicon.txt"], inside=inside) as aside:
-        write_const_fst(table, aside / HCLG_NAME)
+        if isinstance(graph, ArcTable):
+            write_const_fst(graph, aside / HCLG_NAME)
+        else:
+            graph.write(aside / HCLG_NAME)
         write_symbols(words, aside / "words.txt")
         write_symbols(phones, aside / "phones.txt")
         with (aside / INPUT_LABELS_NAME).open("wb") as file:

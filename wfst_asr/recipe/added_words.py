@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfst_asr.atomic_files import check_writable_folder
+from wfst_asr.decoder.search_graph import GRAPH_NAME, PREPARED_NAME
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.manifest import MANIFEST_NAME, Manifest
 from wfst_asr.fst.symbols import SymbolTable
 from wfst_asr.graph.step_clock import Report, StepClock
@@ -20,6 +20,7 @@ from wfst_asr.recipe.graph_vocabulary import GraphVocabulary, read_graph_vocabul
 
 if TYPE_CHECKING:
     from wfst_asr.graph.empty_history import EmptyHistory
+    from wfst_asr.graph.extended_graph import ExtendedGraph
 
 ADDED, APPROXIMATE = "added_words", "added_words_approximate"  # options of the manifest
 
@@ -137,7 +138,7 @@ def add_words_to_graph(
             (phones, words[entry.word], cost - math.log(entry.prob))
             for phones, entry in zip(phone_rows, entries, strict=True)
         ]
-        table = add_words(history, rows)
+        table = replace(add_words(history, rows), source=source / GRAPH_NAME)
         size.set(table.num_states, table.num_arcs)
     manifest = _manifest(graph, history, entries, cost, clock)
     _write(graph, target, table, words, entries, manifest)
@@ -236,7 +237,7 @@ def _manifest(
 def _write(
     graph: GraphVocabulary,
     target: Path,
-    table: ArcTable,
+    table: "ExtendedGraph",
     words: SymbolTable,
     entries: Sequence[Pronunciation],
     manifest: Manifest,
@@ -248,6 +249,7 @@ def _write(
     if manifest.label_kind == "token+1":
         rows = as_aligned([["", word, *phones] for word, phones in rows], manifest.options.get("topology", "standard"))
     target.mkdir(parents=True, exist_ok=True)
+    (target / PREPARED_NAME).unlink(missing_ok=True)  # its mark tells not every change of a large graph
     if (graph.folder / TOKENS_NAME).exists():
         shutil.copyfile(graph.folder / TOKENS_NAME, target / TOKENS_NAME)
     write_graph_dir(
