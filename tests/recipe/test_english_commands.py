@@ -126,3 +126,19 @@ def test_the_demo_tells_where_the_graph_is_from_words_and_error_rate(
     # a recording that is no audio ends in one sentence
     assert status_of("demo", __file__, "--cache", cache, *WORDS) == 1
     assert "not audio that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+def test_new_words_of_the_english_graph_are_decoded_and_its_sentences_stay(
+    cache: Path, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_of("transcribe", recording, "--cache", cache, *WORDS) == 0
+    text = capsys.readouterr().out
+    (graph,) = cache.glob("english-*")
+    (tmp_path / "new.txt").write_text("zyzzyva Z IH Z IH V AH\n")
+    command = ("graph", "add-words", graph, tmp_path / "more", "--lexicon", tmp_path / "new.txt", "--prob", "1e-9")
+    assert status_of(*command) == 0
+    assert "decoded: zyzzyva (Z IH Z IH V AH)\n" in capsys.readouterr().out
+    assert status_of("transcribe", recording, "--graph", tmp_path / "more") == 0
+    assert capsys.readouterr().out == text
+    assert status_of("transcribe", recording, "--graph", tmp_path) == 1

@@ -52,13 +52,16 @@ def english_options(command: _Command) -> _Command:
     return command
 
 
-def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "SphinxRecogniser":
+def english_recogniser(
+    cache: Path | None, max_words: int, *, tell: bool, graph: Path | None = None
+) -> "SphinxRecogniser":
     """Load the English recogniser; compile its graph first where the cache does not hold it.
 
     Args:
         cache: folder for graphs; None for the user's.
         max_words: vocabulary size, 0 for all.
         tell: print the sizes of all steps and say where the graph comes from (else only that it is being compiled).
+        graph: a graph folder of the model, in place of the cached one.
     """
     from wfst_asr.cli.graph_run import teller
     from wfst_asr.cli.step_progress import print_steps, progress_of_steps
@@ -68,6 +71,8 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
     from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
 
     files = english_files()
+    if graph is not None:
+        return SphinxRecogniser.load(files.model_dir, graph)
     options = EnglishGraphOptions(max_words=max_words)
     folder = (cache or cache_dir()) / f"english-{_key(options)}"
     if is_current(folder, files, options):
@@ -82,12 +87,13 @@ def english_recogniser(cache: Path | None, max_words: int, *, tell: bool) -> "Sp
     return SphinxRecogniser.load(files.model_dir, folder)
 
 
-def english_ctc_recogniser(cache: Path | None, max_words: int) -> "CtcRecogniser":
+def english_ctc_recogniser(cache: Path | None, max_words: int, *, graph: Path | None = None) -> "CtcRecogniser":
     """Load the recogniser with the network of the pip package hama; compile its graph first where it is not cached.
 
     Args:
         cache: folder for graphs; None for the user's.
         max_words: vocabulary size, 0 for all.
+        graph: a graph folder of the network, in place of the cached one.
     """
     from wfst_asr.cli.graph_run import teller
     from wfst_asr.cli.step_progress import progress_of_steps
@@ -95,6 +101,8 @@ def english_ctc_recogniser(cache: Path | None, max_words: int) -> "CtcRecogniser
     from wfst_asr.recipe.english_graph import english_files
     from wfst_asr.recipe.graph_work import GraphRun
 
+    if graph is not None:
+        return CtcRecogniser.load(graph)
     files = english_files()
     options = EnglishCtcOptions(max_words=max_words)
     folder = (cache or cache_dir()) / f"english-ctc-{_key(options)}"

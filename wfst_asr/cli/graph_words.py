@@ -64,7 +64,7 @@ def add_words(
     how_likely = NewWordCost(_DEFAULT_PROB if cost is None and like is None and prob is None else prob, cost, like)
     with progress_of_steps() as report:
         made = add_words_to_graph(graph, out_graph, entries, how_likely, model_dir=model_dir, report=report)
-    proof = prove_added_words(out_graph, entries, model_dir=model_dir) if prove else []
+    proof = prove_added_words(out_graph, entries, vocabulary=made.vocabulary) if prove else []
     if as_json:
         click.echo(json.dumps(_record(made, proof)))
     else:

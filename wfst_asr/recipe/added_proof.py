@@ -45,6 +45,7 @@ def prove_added_words(
     entries: Sequence[Pronunciation],
     *,
     model_dir: str | os.PathLike[str] | None = None,
+    vocabulary: GraphVocabulary | None = None,
 ) -> list[DecodedWord]:
     """Decode sentences with each new pronunciation, from scores that are those of its own units frame by frame.
 
@@ -54,11 +55,12 @@ def prove_added_words(
         graph_dir: a graph folder with the words.
         entries: pronunciations in the phones of the graph.
         model_dir: see `read_graph_vocabulary`.
+        vocabulary: what that reads, if it is known.
 
     Raises:
         WfstAsrError: a file is missing or bad, or a word is not in the graph.
     """
-    vocabulary = read_graph_vocabulary(graph_dir, model_dir)
+    vocabulary = vocabulary or read_graph_vocabulary(graph_dir, model_dir)
     graph = load_graph(graph_dir)
     scale = 1.0 / graph.acoustic_scale
     options = DecodeOptions(beam=_BEAM, max_active=100_000)

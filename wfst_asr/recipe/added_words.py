@@ -67,6 +67,7 @@ class AddedWords:
         sums_to_one: whether the costs are such that all words and the end have probability 1 together, since the graph
             has no state that tells.
         manifest: as written.
+        vocabulary: of the graph before, with the names of the new words.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class AddedWords:
     num_endings_without: int
     sums_to_one: bool
     manifest: Manifest
+    vocabulary: GraphVocabulary
 
 
 def add_words_to_graph(
@@ -155,6 +157,7 @@ def add_words_to_graph(
         num_endings_without=len(history.without_place),
         sums_to_one=history.sums_to_one,
         manifest=manifest,
+        vocabulary=replace(graph, words=words),
     )
 
 
