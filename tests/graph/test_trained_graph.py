@@ -16,9 +16,11 @@ from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.arcs import ArcTable, arc_table, read_const_fst
 from wfst_asr.fst.convert import to_pynini
 from wfst_asr.fst.manifest import read_manifest
+from wfst_asr.fst.ops import as_table, read_fst, write_fst
 from wfst_asr.fst.paths import compare_paths
 from wfst_asr.fst.symbols import SymbolTable, read_symbols, write_symbols
 from wfst_asr.graph.direct import direct_hclg
+from wfst_asr.graph.grammar_fst import grammar_arcs
 from wfst_asr.graph.hclg import HclgOptions, compile_hclg
 from wfst_asr.graph.lang_dir import make_lang_dir, read_lang_dir
 from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
@@ -38,6 +40,7 @@ from wfst_asr.kaldi.tree import write_tree
 from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
 from wfst_asr.lexicon.phone_set import PhoneSet
 from wfst_asr.lexicon.silence_probs import PronunciationSilence, SilenceProbs
+from wfst_asr.lm.arpa import read_arpa
 from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph, usual_acoustic_scale
 from wfst_asr.tree.decision_tree import PDF_CLASS, Constant, DecisionTree, Split, Table, monophone_tree
 
@@ -238,9 +241,30 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one" / "HCLG.fst").read_bytes() == (tmp_path / "two" / "HCLG.fst").read_bytes()
 
 
-def test_silence_that_depends_on_the_word_takes_the_openfst_path(tmp_path: Path) -> None:
+def test_silence_that_depends_on_the_word_is_taken_and_told(tmp_path: Path) -> None:
     around = tuple(PronunciationSilence(0.1 + 0.04 * i, 1.2, 0.9) for i in range(len(LANG_LEXICON.entries)))
     model = make_parts(tmp_path, silence=SilenceProbs(0.3, 1.1, 0.9, 0.3, around))
+    for method in ("auto", "openfst"):
+        options = TrainedGraphOptions(method)
+        made = compile_trained_graph(tmp_path / "lang", tmp_path / "lm.arpa", model, tmp_path / method, options=options)
+        assert made.method == {"auto": "direct"}.get(method, method)
+        assert made.manifest.options["word_silence"]
+    assert_equivalent(*(read_const_fst(tmp_path / name / "HCLG.fst") for name in ("auto", "openfst")), num_paths=100)
+    fst = tmp_path / "G.fst"
+    words = read_symbols(tmp_path / "lang" / "words.txt")
+    write_fst(to_pynini(grammar_arcs(read_arpa(tmp_path / "lm.arpa"), words).table), fst)
+    made = compile_trained_graph(tmp_path / "lang", fst, model, tmp_path / "from_fst")
+    assert made.method == "direct"
+    assert_equivalent(*(read_const_fst(tmp_path / name / "HCLG.fst") for name in ("auto", "from_fst")))
+
+
+def test_a_lexicon_of_another_form_takes_the_openfst_path(tmp_path: Path) -> None:
+    model = make_parts(tmp_path)
+    file = tmp_path / "lang" / "L_disambig.fst"
+    lexicon = as_table(read_fst(file, remedy=""))
+    final = lexicon.final_cost.copy()
+    final[0] = final[3] = 0.5
+    write_fst(to_pynini(replace(lexicon, final_cost=final)), file)
     made = compile_trained_graph(tmp_path / "lang", tmp_path / "lm.arpa", model, tmp_path / "graph")
     assert made.method == "openfst"
     assert "L has" in made.reason

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.graph.window_hmms import DirectLimitError
@@ -34,6 +35,11 @@ class LexiconParts:
         """All phones in use, silence among them."""
         used = {phone for phones, _, _ in self.pronunciations for phone in phones}
         return frozenset(used | ({self.silence_phone} if self.silence_phone else set()))
+
+    @property
+    def word_ids(self) -> NDArray[np.int32]:
+        """Ids of all words."""
+        return np.unique(np.array([word for _, word, _ in self.pronunciations], dtype=np.int32))
 
 
 def lexicon_parts(table: ArcTable, disambig: Iterable[int]) -> LexiconParts:

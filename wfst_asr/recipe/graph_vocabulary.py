@@ -149,6 +149,11 @@ def _trained_units(folder: Path, manifest: Manifest, model_dir: str | os.PathLik
     from wfst_asr.kaldi.transition_model import read_transition_model
     from wfst_asr.kaldi.tree import read_tree
 
+    if manifest.options.get("word_silence"):
+        raise WfstAsrError(
+            f"{folder}: silence depends on the word in this graph, and words cannot be added; compile it anew with "
+            "the words in its lexicon"
+        )
     if model_dir is None:
         raise WfstAsrError(
             f"{folder}: words are added with the HMMs of its model; name the model's folder: --model DIR"

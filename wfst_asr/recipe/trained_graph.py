@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wfst_asr.graph.forecast import Forecast
     from wfst_asr.graph.lexicon_parts import LexiconParts
     from wfst_asr.graph.window_hmms import WindowHmms
+    from wfst_asr.graph.word_silence import WordSilence
 
 Method = Literal["auto", "openfst", "direct"]
 Grammar = str | os.PathLike[str] | NGramModel
@@ -178,6 +179,7 @@ def _compiled(
     from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
     from wfst_asr.graph.limited_process import run_limited
     from wfst_asr.graph.window_hmms import DirectLimitError
+    from wfst_asr.graph.word_silence import has_word_silence
 
     clock = work.clock
     with clock.step("read") as size:
@@ -222,7 +224,11 @@ def _compiled(
         transition_scale=options.transition_scale,
         silence_phones=silence,
         inputs=inputs.hashes,
-        options=told | ({"method_reason": reason} if reason else {}),
+        options={
+            **told,
+            **({"method_reason": reason} if reason else {}),
+            **({"word_silence": True} if has_word_silence(inputs.lexicon) else {}),
+        },
         steps=tuple(clock.done),
         key=key,
         versions=package_versions(),
@@ -289,7 +295,7 @@ def _read_inputs(
     return _Inputs(words, phones, lexicon, g, tree, transitions, hashes | {name: digest})
 
 
-def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts, WindowHmms]":
+def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts | WordSilence, WindowHmms]":
     """Return what the direct compiler needs.
 
     Raises:
@@ -297,8 +303,10 @@ def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[Lexic
     """
     from wfst_asr.graph.lexicon_parts import lexicon_parts
     from wfst_asr.graph.window_hmms import window_hmms
+    from wfst_asr.graph.word_silence import has_word_silence, word_silence
 
-    parts = lexicon_parts(inputs.lexicon, inputs.phones.disambiguation_ids)
+    read_parts = word_silence if has_word_silence(inputs.lexicon) else lexicon_parts
+    parts: LexiconParts | WordSilence = read_parts(inputs.lexicon, inputs.phones.disambiguation_ids)
     hmms = window_hmms(
         inputs.tree,
         inputs.model,
@@ -309,27 +317,36 @@ def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[Lexic
     return parts, hmms
 
 
-def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", work: GraphWork) -> ArcTable:
+def _direct(
+    inputs: _Inputs, parts: "LexiconParts | WordSilence", hmms: "WindowHmms", work: GraphWork
+) -> ArcTable:
     from wfst_asr.graph.direct import direct_hclg, spoken_part
     from wfst_asr.graph.forecast import count_lg, forecast_hclg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
     from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+    from wfst_asr.graph.word_silence import WordSilence, silence_in_grammar
 
-    with work.clock.step("L: lexicon") as size:
-        pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
     grammar = inputs.grammar
     if inputs.given_as_fst:
-        grammar = spoken_part(grammar, pronunciations.word, backoff_label=backoff)
+        grammar = spoken_part(grammar, parts.word_ids, backoff_label=backoff)
         if grammar.num_states == 0:
             return grammar
+    silence_phone, silence_prob = 0, 0.5
+    with work.clock.step("L: lexicon") as size:
+        if isinstance(parts, WordSilence):
+            pronunciations, grammar = silence_in_grammar(parts, grammar, backoff_label=backoff)
+            backoff = -1
+        else:
+            pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
+            silence_phone, silence_prob = parts.silence_phone, parts.silence_prob
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     work.foresee(
         lambda: forecast_hclg(
-            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=parts.silence_phone),
+            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=silence_phone),
             pronunciations,
             hmms,
-            silence_phone=parts.silence_phone,
+            silence_phone=silence_phone,
         ),
         advise=advise_pruning,
     )
@@ -338,8 +355,8 @@ def _direct(inputs: _Inputs, parts: "LexiconParts", hmms: "WindowHmms", work: Gr
         grammar,
         hmms,
         backoff_label=backoff,
-        silence_phone=parts.silence_phone,
-        silence_prob=parts.silence_prob,
+        silence_phone=silence_phone,
+        silence_prob=silence_prob,
         clock=work.clock,
     )
 
