@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.decoder.search_graph import GRAPH_NAME, PREPARED_NAME
 from wfst_asr.errors import WfstAsrError
@@ -245,12 +247,14 @@ def _write(
     entries: Sequence[Pronunciation],
     manifest: Manifest,
 ) -> None:
+    from wfst_asr.decoder.extended_layout import extend_prepared
     from wfst_asr.graph.graph_dir import read_input_labels, write_graph_dir
     from wfst_asr.recipe.ctc_graph import TOKENS_NAME, as_aligned
 
     rows = [(entry.word, aligned_phones(graph, entry.phones)) for entry in entries]
     if manifest.label_kind == "token+1":
         rows = as_aligned([["", word, *phones] for word, phones in rows], manifest.options.get("topology", "standard"))
+    labels = read_input_labels(graph.folder)
     target.mkdir(parents=True, exist_ok=True)
     (target / PREPARED_NAME).unlink(missing_ok=True)  # its mark tells not every change of a large graph
     if (graph.folder / TOKENS_NAME).exists():
@@ -260,7 +264,10 @@ def _write(
         table,
         words=words,
         phones=graph.phones,
-        input_labels=read_input_labels(graph.folder),
+        input_labels=labels,
         manifest=manifest,
         align_lexicon=[*graph.rows, *rows],
     )
+    columns = np.array(labels["column"], dtype=np.int32)
+    columns[0] = -1
+    extend_prepared(graph.folder / GRAPH_NAME, target / GRAPH_NAME, columns, table.rows)
