@@ -57,7 +57,7 @@ def test_read_speech_is_recognised_with_the_times_of_its_words(graph: Path, corp
 def test_transcribe_takes_the_network_by_name(graph: Path, corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from wfst_asr.cli import transcribe as command
 
-    monkeypatch.setattr(command, "english_ctc_recogniser", lambda cache, max_words: CtcRecogniser.load(graph))
+    monkeypatch.setattr(command, "english_ctc_recogniser", lambda *_, **__: CtcRecogniser.load(graph))
     recording = next((corpora / "librispeech_mini" / "dev" / "flac").iterdir())
     run = CliRunner().invoke(transcribe, ["--model", "english-ctc", "--json", "--confidence", str(recording)])
     assert run.exit_code == 0, run.output

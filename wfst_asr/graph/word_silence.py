@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wfst_asr.fst.arcs import ARC_DTYPE, ArcTable, arc_table
 from wfst_asr.graph.lexical_tree import PronunciationArrays, pronunciation_arrays_of_rows
+from wfst_asr.graph.lexicon_parts import LexiconParts
 from wfst_asr.graph.window_hmms import DirectLimitError
 
 _UNITS = 1024  # costs that differ by less than one part of a nat in this many are equal
@@ -262,3 +263,30 @@ def _spread_grammar(
     finals[0:first_way:2] = grammar.final_cost + np.float32(lexicon.end_none)
     finals[1:first_way:2] = grammar.final_cost + np.float32(lexicon.end_silence)
     return arc_table(len(finals), made, source=origin, finals=finals, start=first_way + int(place[0]))
+
+
+@dataclass(frozen=True)
+class TreeInputs:
+    """L and G as `lexical_tree_lg` takes them.
+
+    Attributes:
+        pronunciations: the lexicon.
+        grammar: G.
+        backoff_label: label of its back-off arcs.
+        silence_phone: optional silence, 0 where there is none or where it is in G.
+        silence_prob: its probability.
+    """
+
+    pronunciations: PronunciationArrays
+    grammar: ArcTable
+    backoff_label: int
+    silence_phone: int
+    silence_prob: float
+
+
+def tree_inputs(parts: LexiconParts | WordSilence, grammar: ArcTable, *, backoff_label: int) -> TreeInputs:
+    """Prepare either kind of lexicon, with G, for the lexical trees."""
+    if isinstance(parts, WordSilence):
+        return TreeInputs(*silence_in_grammar(parts, grammar, backoff_label=backoff_label), -1, 0, 0.5)
+    rows = pronunciation_arrays_of_rows(parts.pronunciations)
+    return TreeInputs(rows, grammar, backoff_label, parts.silence_phone, parts.silence_prob)

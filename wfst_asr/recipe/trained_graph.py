@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wfst_asr.graph.forecast import Forecast
     from wfst_asr.graph.lexicon_parts import LexiconParts
     from wfst_asr.graph.window_hmms import WindowHmms
-    from wfst_asr.graph.word_silence import WordSilence
+    from wfst_asr.graph.word_silence import TreeInputs, WordSilence
 
 Method = Literal["auto", "openfst", "direct"]
 Grammar = str | os.PathLike[str] | NGramModel
@@ -317,14 +317,10 @@ def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[Lexic
     return parts, hmms
 
 
-def _direct(
-    inputs: _Inputs, parts: "LexiconParts | WordSilence", hmms: "WindowHmms", work: GraphWork
-) -> ArcTable:
+def _direct(inputs: _Inputs, parts: "LexiconParts | WordSilence", hmms: "WindowHmms", work: GraphWork) -> ArcTable:
     from wfst_asr.graph.direct import direct_hclg, spoken_part
-    from wfst_asr.graph.forecast import count_lg, forecast_hclg
     from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
-    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
-    from wfst_asr.graph.word_silence import WordSilence, silence_in_grammar
+    from wfst_asr.graph.word_silence import tree_inputs
 
     backoff = inputs.words.get(BACKOFF_SYMBOL, -1)
     grammar = inputs.grammar
@@ -332,49 +328,42 @@ def _direct(
         grammar = spoken_part(grammar, parts.word_ids, backoff_label=backoff)
         if grammar.num_states == 0:
             return grammar
-    silence_phone, silence_prob = 0, 0.5
     with work.clock.step("L: lexicon") as size:
-        if isinstance(parts, WordSilence):
-            pronunciations, grammar = silence_in_grammar(parts, grammar, backoff_label=backoff)
-            backoff = -1
-        else:
-            pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)
-            silence_phone, silence_prob = parts.silence_phone, parts.silence_prob
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
-    work.foresee(
-        lambda: forecast_hclg(
-            count_lg(pronunciations, grammar, backoff_label=backoff, silence_phone=silence_phone),
-            pronunciations,
-            hmms,
-            silence_phone=silence_phone,
-        ),
-        advise=advise_pruning,
-    )
+        tree = tree_inputs(parts, grammar, backoff_label=backoff)
+        lexicon = tree.pronunciations
+        size.set(len(lexicon.tail_end), len(lexicon.phone), lexicon)
+    work.foresee(lambda: _direct_forecast(tree, hmms), advise=advise_pruning)
     return direct_hclg(
-        pronunciations,
-        grammar,
+        tree.pronunciations,
+        tree.grammar,
         hmms,
-        backoff_label=backoff,
-        silence_phone=silence_phone,
-        silence_prob=silence_prob,
+        backoff_label=tree.backoff_label,
+        silence_phone=tree.silence_phone,
+        silence_prob=tree.silence_prob,
         clock=work.clock,
     )
 
 
+def _direct_forecast(tree: "TreeInputs", hmms: "WindowHmms") -> "Forecast":
+    from wfst_asr.graph.forecast import count_lg, forecast_hclg
+
+    silence = tree.silence_phone
+    counts = count_lg(tree.pronunciations, tree.grammar, backoff_label=tree.backoff_label, silence_phone=silence)
+    return forecast_hclg(counts, tree.pronunciations, hmms, silence_phone=silence)
+
+
 def _openfst_forecast(inputs: _Inputs, options: TrainedGraphOptions) -> "Forecast":
     """Forecast the OpenFst path where L and the model have a form that can be counted."""
-    from wfst_asr.graph.forecast import count_lg, forecast_hclg, forecast_openfst, no_forecast
-    from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
+    from wfst_asr.graph.forecast import forecast_openfst, no_forecast
     from wfst_asr.graph.window_hmms import DirectLimitError
+    from wfst_asr.graph.word_silence import tree_inputs
 
     try:
         parts, hmms = _direct_parts(inputs, options)
     except DirectLimitError as error:
         return no_forecast(inputs.grammar, str(error))
-    rows, silence = pronunciation_arrays_of_rows(parts.pronunciations), parts.silence_phone
-    backoff = inputs.words.get("#0", -1)
-    counts = count_lg(rows, inputs.grammar, backoff_label=backoff, silence_phone=silence)
-    return forecast_openfst(forecast_hclg(counts, rows, hmms, silence_phone=silence))
+    tree = tree_inputs(parts, inputs.grammar, backoff_label=inputs.words.get("#0", -1))
+    return forecast_openfst(_direct_forecast(tree, hmms))
 
 
 def _openfst(inputs: _Inputs, options: TrainedGraphOptions, clock: StepClock, max_states: int) -> ArcTable:
