@@ -41,6 +41,11 @@ graph.add_command(add_words)
     show_default=True,
     help="How: by general operations, or directly, which is faster but takes only plain lexicons.",
 )
+@click.option(
+    "--on-the-fly",
+    is_flag=True,
+    help="Write HCL and G apart, to be composed while decoding: small, made in seconds, slower to search at first.",
+)
 @click.option("--transition-scale", default=1.0, show_default=True, help="Scale of transition log probabilities.")
 @click.option("--self-loop-scale", default=0.1, show_default=True, help="Scale of self-loop log probabilities.")
 @click.option(
@@ -58,6 +63,7 @@ def compile_graph(
     grammar: Path | None,
     lm: Path | None,
     method: "Method",
+    on_the_fly: bool,
     transition_scale: float,
     self_loop_scale: float,
     acoustic_scale: float | None,
@@ -74,16 +80,25 @@ def compile_graph(
     final.mdl, as Kaldi writes them.
     """
     from wfst_asr.cli.step_progress import progress_of_steps
+    from wfst_asr.recipe.on_the_fly_graph import compile_on_the_fly
     from wfst_asr.recipe.trained_graph import TrainedGraphOptions, compile_trained_graph
 
     if grammar and lm:
         raise click.UsageError("--G and --lm were both given; G is made of one of them")
     options = TrainedGraphOptions(method, transition_scale, self_loop_scale, acoustic_scale, frame_shift_ms / 1000)
-    with progress_of_steps() as report:
-        run = graph_run(force, keep_steps, max_memory, max_states, report, as_json=as_json)
-        made = compile_trained_graph(
-            lang_dir, lm or grammar or lang_dir / "G.fst", model_dir, out_dir, options=options, report=report, run=run
+    if on_the_fly and method == "openfst":
+        raise click.UsageError("--on-the-fly goes with the direct compiler only; leave --method out")
+    if on_the_fly and (keep_steps or max_memory or max_states):
+        raise click.UsageError(
+            "--on-the-fly takes no --keep-steps, --max-memory or --max-states; leave them out"
         )
+    source = lm or grammar or lang_dir / "G.fst"
+    with progress_of_steps() as report:
+        if on_the_fly:
+            made = compile_on_the_fly(lang_dir, source, model_dir, out_dir, options=options, report=report)
+        else:
+            run = graph_run(force, keep_steps, max_memory, max_states, report, as_json=as_json)
+            made = compile_trained_graph(lang_dir, source, model_dir, out_dir, options=options, report=report, run=run)
     tell_compiled(made, as_json=as_json)
 
 
@@ -96,11 +111,13 @@ def info(path: Path, as_json: bool) -> None:
     from wfst_asr.fst.arcs import read_const_fst
     from wfst_asr.fst.manifest import MANIFEST_NAME, read_manifest
     from wfst_asr.fst.properties import describe
-    from wfst_asr.graph.graph_dir import HCLG_NAME
+    from wfst_asr.graph.graph_dir import HCL_NAMES, HCLG_NAME
 
     manifest = None
     if path.is_dir():
         file = path / HCLG_NAME
+        if not file.exists() and (path / HCL_NAMES[0]).exists():
+            file = path / HCL_NAMES[0]
         manifest = read_manifest(path) if (path / MANIFEST_NAME).exists() else None
     else:
         file = path

@@ -81,7 +81,8 @@ def tell_compiled(made: "CompiledGraph", *, as_json: bool, **more: str) -> None:
             )
         )
         return
-    how = "the direct compiler" if made.method == "direct" else "the OpenFst path"
+    ways_told = {"direct": "the direct compiler", "openfst": "the OpenFst path", "on-the-fly": "the compiler of HCL"}
+    how = ways_told.get(made.method, "the OpenFst path")
     why = f" ({made.reason})" if made.reason else ""
     if made.up_to_date:
         shown = f"{made.num_states:,} states, {made.num_arcs:,} arcs, by {how}{why}"

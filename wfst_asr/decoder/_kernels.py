@@ -5,8 +5,9 @@ among all tokens ever made (minus those that were collected) is its trace index,
 A hash table finds the token of a state: an entry is (address << 32 | trace index) and counts as empty if its trace
 index lies before the frame that is being made, so that the table is never cleared between frames.
 
+Where a graph is composed while the search goes on, `expansion` holds what of (`_lazy_kernels.py`), else it is None.
 Where a lattice is asked for, `links` holds the arcs into tokens that are not their best ones (`_link_kernels.py`);
-where it is None the kernels are compiled without what belongs to it, and the best path costs what it cost before.
+where one of them is None the kernels are compiled without what belongs to it, and cost what they cost before.
 """
 
 from typing import Any
@@ -27,6 +28,7 @@ from wfst_asr.decoder._emitting_kernels import (
     wider_candidates,
 )
 from wfst_asr.decoder._frontier_kernels import make_frontier
+from wfst_asr.decoder._lazy_kernels import READY, link_frontier
 from wfst_asr.decoder._link_kernels import (
     begin_frame,
     collect_unlinked,
@@ -40,6 +42,7 @@ from wfst_asr.decoder._table_kernels import bits_for, fill_table
 from wfst_asr.decoder._trace_kernels import room
 
 NO_ARC = np.uint32(0xFFFFFFFF)
+DONE, TOO_MANY_TOKENS, MORE_GRAPH = 0, 1, 2  # why a search stopped; MORE_GRAPH + what `link_frontier` returned
 _LOW_HALF = np.int64(0xFFFFFFFF)
 _MANY = 2  # times min_active are tokens enough that the next frame mostly has min_active within the beam
 _NEAR = np.float32(0.75)  # tokens within this of the best are asked first for a cutoff
@@ -176,13 +179,14 @@ def _complete(
 def advance_search(
     words: Any, costs: Any, shift: Any, scores: Any, scale: Any, beam: Any, max_active: int, min_active: int,
     beam_delta: Any, frontier: Any, spare: Any, candidates: Any, base: int, count: int, trace: Any, table: Any,
-    offset: float, tally: Any, links: Any, most_tokens: int, statistics: Any,
+    offset: float, tally: Any, links: Any, most_tokens: int, statistics: Any, expansion: Any,
 ) -> Any:  # fmt: skip
-    """Search through the frames of `scores`; stop early when no token is left, or more than `most_tokens` are kept.
+    """Search through the frames of `scores`; stop early when no token is left, or more than `most_tokens` are kept, or
+    the graph that is composed needs more room; a search that stopped for that goes on when it is called again.
 
     Returns:
         frontier, spare, candidates, base, count, trace, table, offset (what the costs of the frontier lack to their
-        totals), the number of frames that were searched, the links, and whether too many tokens are kept.  `tally`
+        totals), the number of frames that were searched, the links, and why it stopped (DONE and so on).  `tally`
         counts tokens, emitting arcs, epsilon arcs, frames that max_active cut, and the most tokens of a frame;
         `statistics` (T, 5) holds for each frame its tokens, arcs, best total cost, beam, and whether max_active cut it,
         and for the frame at which no token was left.
@@ -196,6 +200,11 @@ def advance_search(
         cutoff, next_beam, limited = pruning_cutoff(
             frontier.cost, count, best, beam, max_active, min_active, beam_delta
         )
+        if expansion is not None:
+            room_left = link_frontier(expansion, frontier.target, frontier.cost, count, cutoff)
+            if room_left != READY:
+                why = MORE_GRAPH + room_left
+                return frontier, spare, candidates, base, count, trace, table, offset, t, links, why
         kept = prune_recent(links, trace, costs, base, count)
         if base + count + len(spare.cost) > len(trace.arc):
             kept = collect_unlinked(links, trace, kept, count)
@@ -205,7 +214,7 @@ def advance_search(
             base = kept
             table[:] = np.uint64(0)
         if base + count + tokens_worth(links) > most_tokens:
-            return frontier, spare, candidates, base, count, trace, table, offset, t, links, True
+            return frontier, spare, candidates, base, count, trace, table, offset, t, links, TOO_MANY_TOKENS
         next_base = base + count
         links = begin_frame(links, len(trace.arc), next_base)
         # the next frame's costs are relative to the best token's best arc
@@ -225,14 +234,14 @@ def advance_search(
             most_tokens,
         )  # fmt: skip
         if num < 0:
-            return frontier, spare, candidates, base, count, trace, table, offset, t, links, True
+            return frontier, spare, candidates, base, count, trace, table, offset, t, links, TOO_MANY_TOKENS
         spare, new_count, best_slot, trace, table, candidates, epsilons, links = _complete(
             words, costs, spare, num, next_cutoff, trace, table, candidates, next_base, shift, links
         )
         statistics[t, 0], statistics[t, 1], statistics[t, 2] = count, emitting + epsilons, offset + best
         statistics[t, 3], statistics[t, 4] = cutoff - best, limited
         if new_count == 0:
-            return frontier, spare, candidates, base, count, trace, table, offset, t, links, False
+            return frontier, spare, candidates, base, count, trace, table, offset, t, links, DONE
         end_frame(links, spare.target, spare.cost, next_base, new_count)
         tally[0] += count
         tally[1] += emitting
@@ -242,4 +251,4 @@ def advance_search(
         offset += level
         frontier, spare = spare, frontier
         base, count = next_base, new_count
-    return frontier, spare, candidates, base, count, trace, table, offset, scores.shape[0], links, False
+    return frontier, spare, candidates, base, count, trace, table, offset, scores.shape[0], links, DONE

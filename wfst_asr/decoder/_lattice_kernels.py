@@ -150,13 +150,13 @@ def _forward_order(links: Any, trace: Any, costs: Any, end: int, beam: Any) -> t
 @njit(cache=True, nogil=True)
 def labels_of_arcs(
     group: Any, group_first: Any, begin: Any, state: Any, first_arc: Any, address: Any, words: Any, fst_states: Any,
-    fst_arcs: Any,
+    fst_arcs: Any, width: int,
 ) -> Any:  # fmt: skip
     """Return the input label, output label and cost of each arc of a lattice, from the const FST.
 
     group[group_first[u] : group_first[u + 1]] are the lattice states that stand in state `state[u]` of the graph, whose
     block begins at `begin[u]`; each of these states' arcs are looked through once.  `fst_states` and `fst_arcs` are the
-    FST's states (five words each) and arcs (four words each) as int32.
+    FST's states (`width` words each) and arcs (four words each) as int32.
     """
     ilabel, olabel = np.empty(len(address), np.int32), np.empty(len(address), np.int32)
     cost = np.empty(len(address), np.float32)
@@ -164,9 +164,9 @@ def labels_of_arcs(
     emitting_place, epsilon_place = np.empty(64, np.int64), np.empty(64, np.int64)
     last = len(state) - 1
     for u in range(len(state)):
-        prefetch(fst_states, 5 * np.int64(state[min(u + 4 * _AHEAD, last)]))
+        prefetch(fst_states, width * np.int64(state[min(u + 4 * _AHEAD, last)]))
         prefetch(words, np.int64(begin[min(u + 4 * _AHEAD, last)]))
-        prefetch(fst_arcs, 4 * np.int64(fst_states[5 * np.int64(state[min(u + 2 * _AHEAD, last)]) + 1]))
+        prefetch(fst_arcs, 4 * np.int64(fst_states[width * np.int64(state[min(u + 2 * _AHEAD, last)]) + 1]))
         block = np.int64(begin[u])
         emitting, epsilons = np.int64(words[block + 2]), np.int64(words[block + 3])
         if max(emitting, epsilons) > len(emitting_place):
@@ -174,8 +174,8 @@ def labels_of_arcs(
             epsilon_place = np.empty(2 * max(emitting, epsilons), np.int64)
         loop, m, e = -1, 0, 0
         s = np.int64(state[u])
-        begin_arc = np.int64(np.uint32(fst_states[5 * s + 1]))
-        for a in range(begin_arc, begin_arc + np.int64(np.uint32(fst_states[5 * s + 2]))):
+        begin_arc = np.int64(np.uint32(fst_states[width * s + 1]))
+        for a in range(begin_arc, begin_arc + np.int64(np.uint32(fst_states[width * s + 2]))):
             if fst_arcs[4 * a] == 0:
                 epsilon_place[e] = a
                 e += 1

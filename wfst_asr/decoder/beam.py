@@ -7,6 +7,7 @@ needs are collected when their buffer is full, so that memory does not grow with
 For lattices (`lattice_beam.py`) the other arcs into tokens are kept as well, within the lattice beam.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ class BeamSearch:
         """
         from wfst_asr.decoder import _kernels, _link_kernels
 
-        self.graph = graph
+        self.graph = graph = graph.for_search()
         self.options = options or DecodeOptions()
         if self.options.skip_blank is not None:
             raise WfstAsrError(
@@ -185,44 +186,52 @@ class BeamSearch:
         self._check_held()
         if self._failure is not None and len(scores):
             raise self._failure
-        for at in range(0, len(scores), _FRAMES_AT_ONCE):  # so that Ctrl-C is heard now and then
-            self._advance(scores[at : at + _FRAMES_AT_ONCE])
+        at = 0
+        while at < len(scores):  # some frames at once, so that Ctrl-C is heard now and then
+            at += self._advance(scores[at : at + _FRAMES_AT_ONCE])
 
-    def _advance(self, scores: NDArray[np.float32]) -> None:
+    def _advance(self, scores: NDArray[np.float32]) -> int:
+        """Search through frames, or the first of them; return how many."""
         from wfst_asr.decoder import _kernels
 
         most = self.options.max_active
         statistics = np.empty((len(scores), 5))
-        advanced = _kernels.advance_search(
-            self._words,
-            self._costs,
-            self._shift,
-            scores,
-            np.float32(self.acoustic_scale),
-            self._beam,
-            _NO_LIMIT if most is None else most,
-            self.options.min_active,
-            np.float32(self.options.beam_delta),
-            self._frontier,
-            self._spare,
-            self._candidates,
-            self._base,
-            self._count,
-            self._trace,
-            self._table,
-            self._offset,
-            self._tally,
-            self._links,
-            self._most_tokens,
-            statistics,
-        )
+        composed = self.graph.composed
+        with nullcontext() if composed is None else composed.lock:
+            advanced = _kernels.advance_search(
+                self._words,
+                self._costs,
+                self._shift,
+                scores,
+                np.float32(self.acoustic_scale),
+                self._beam,
+                _NO_LIMIT if most is None else most,
+                self.options.min_active,
+                np.float32(self.options.beam_delta),
+                self._frontier,
+                self._spare,
+                self._candidates,
+                self._base,
+                self._count,
+                self._trace,
+                self._table,
+                self._offset,
+                self._tally,
+                self._links,
+                self._most_tokens,
+                statistics,
+                None if composed is None else composed.expansion,
+            )
+            why = advanced[-1]
+            if composed is not None and why > _kernels.TOO_MANY_TOKENS:
+                self._failure = composed.make_room(why - _kernels.MORE_GRAPH, self._frames + advanced[-3])
         (self._frontier, self._spare, self._candidates, self._base, self._count) = advanced[:5]
-        (self._trace, self._table, self._offset, frames, self._links, full) = advanced[5:]
+        (self._trace, self._table, self._offset, frames, self._links, _) = advanced[5:]
         self._frames += frames
-        stopped = frames < len(scores)
+        stopped = frames < len(scores) and why == _kernels.DONE
         if self._statistics is not None:
-            self._statistics.append(statistics[: frames + (stopped and not full)])
-        if full:
+            self._statistics.append(statistics[: frames + stopped])
+        if why == _kernels.TOO_MANY_TOKENS:
             self._failure = SearchMemoryError(
                 f"the search needs more than {self.options.max_memory_mb:g} MB at frame {self._frames}, where it has "
                 f"{self._count} tokens; lower beam, max_active or lattice_beam, or raise max_memory_mb"
@@ -238,6 +247,7 @@ class BeamSearch:
             )
         if self._failure is not None:
             raise self._failure
+        return int(frames)
 
     def finish(self) -> SearchPath:
         """Return the best path of the frames so far: to a final state if one was reached, else the best of all."""

@@ -137,7 +137,7 @@ def result_of_path(
     graph: SearchGraph, path: SearchPath, scores: NDArray[np.float32] | None, search: BeamSearch
 ) -> DecodeResult:
     """Return what a path says, its costs added up in float64."""
-    arcs = graph.arcs[path.arcs]
+    arcs = search.graph.arcs[path.arcs]
     emitting = arcs["ilabel"] != 0
     alignment = arcs["ilabel"][emitting]
     graph_cost = float(arcs["cost"].sum(dtype=np.float64)) + path.final_cost

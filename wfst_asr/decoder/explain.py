@@ -143,6 +143,7 @@ def explain(
     >>> explain(graph, [[-1.0, -1.25]], ["noo"]).missing
     (MissingWord(word='noo', similar=('no',)),)
     """
+    graph.check_whole("an explanation")
     names = graph.manifest.column_names if graph.manifest else ""
     checked = check_scores(scores, graph.num_columns, column_names=names)
     if len(checked) == 0:

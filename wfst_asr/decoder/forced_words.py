@@ -71,6 +71,7 @@ def graph_of_words(
 
     if any(word < 1 for word in word_ids):
         raise WfstAsrError(f"word {min(word_ids)}, expected numbers of 1 and more")
+    graph.check_whole("the search for given words")
     is_free = np.zeros(max(free, default=0) + 1, dtype=np.bool_)
     is_free[[word for word in free if word > 0]] = True
     is_free[[word for word in word_ids if word < len(is_free)]] = False

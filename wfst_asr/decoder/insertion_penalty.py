@@ -35,6 +35,7 @@ def with_insertion_penalty(graph: SearchGraph, penalty: float) -> SearchGraph:
         raise WfstAsrError(f"insertion penalty {penalty}, expected a number; usual are 0 to 1")
     if penalty == 0:
         return graph
+    graph.check_whole("an insertion penalty")
     arcs = np.array(graph.arcs)
     arcs["cost"][arcs["olabel"] != 0] += np.float32(penalty)
     first_arc = np.concatenate((graph.states["first_arc"].astype(np.int64), [len(arcs)]))

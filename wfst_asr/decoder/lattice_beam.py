@@ -161,5 +161,6 @@ def _labels(
         layout.words,
         np.ascontiguousarray(graph.states).view(np.int32),
         np.ascontiguousarray(graph.arcs).view(np.int32),
+        graph.states.itemsize // 4,
     )
     return labels

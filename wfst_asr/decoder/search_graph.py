@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from wfst_asr.decoder.layout import EMITTING_WORDS, EPSILON_WORDS, HEADER_WORDS, SearchLayout, lay_out
 from wfst_asr.decoder.limited_frames import LimitedFrames
+from wfst_asr.decoder.on_the_fly import DEFAULT_MEMORY_MB, ComposedPart, OnTheFlyGraph, OnTheFlyParts
+from wfst_asr.decoder.parts_file import HCL_NAME, read_parts
 from wfst_asr.decoder.prepared_file import PreparedGraph, fingerprint, read_prepared, write_prepared
 from wfst_asr.decoder.symbols import Pronunciations, read_pronunciations, read_symbols
 from wfst_asr.errors import WfstAsrError
@@ -39,10 +41,13 @@ class SearchGraph:
         name: where the graph came from, for messages.
         word_source: the words by id, or the symbol table that holds them, or None.
         limited_frames: in how many frames of its searches max_active cut the beam.
+        on_the_fly: composes the graph while it is searched; None for a graph that is all there.  Where there is one,
+            layout, states and arcs are empty here, and each search has its own SearchGraph (`for_search`).
+        composed: in the SearchGraph of such a search: what is composed so far.
         free_room: buffers of searches that are done, without lattices and with; the next ones take them over.
     """
 
-    layout: SearchLayout
+    layout: SearchLayout | ComposedPart
     states: NDArray[np.void]
     arcs: NDArray[np.void]
     columns: NDArray[np.int32]
@@ -51,6 +56,8 @@ class SearchGraph:
     input_labels: NDArray[np.void] | None = None
     name: str = "graph"
     word_source: Path | tuple[str, ...] | None = field(default=None, repr=False)
+    on_the_fly: OnTheFlyGraph | None = field(default=None, repr=False, compare=False)
+    composed: ComposedPart | None = field(default=None, init=False, repr=False, compare=False)
     limited_frames: LimitedFrames = field(default_factory=LimitedFrames, init=False, repr=False, compare=False)
     free_room: tuple[list[Any], list[Any]] = field(
         default_factory=lambda: ([], []), init=False, repr=False, compare=False
@@ -89,6 +96,25 @@ class SearchGraph:
     def acoustic_scale(self) -> float:
         """Scale that decoding takes unless told otherwise: the manifest's, or 1."""
         return self.manifest.acoustic_scale if self.manifest else 1.0
+
+    def for_search(self) -> "SearchGraph":
+        """Return the graph that a search goes through: this one, or what is composed of it so far."""
+        if self.on_the_fly is None:
+            return self
+        bound: SearchGraph = self.on_the_fly.for_search(self)
+        return bound
+
+    def check_whole(self, purpose: str) -> None:
+        """Refuse a graph that is composed on the fly for what must see all of its arcs.
+
+        Raises:
+            WfstAsrError: it is one.
+        """
+        if self.on_the_fly is not None:
+            raise WfstAsrError(
+                f"{self.name}: is composed while it is searched, and {purpose} must see the whole graph; compile one "
+                "without --on-the-fly"
+            )
 
     def word(self, word_id: int) -> str:
         """Return the word of an id."""
@@ -164,13 +190,41 @@ def make_search_graph(
     )
 
 
+def composed_search_graph(
+    parts: OnTheFlyParts,
+    columns: ArrayLike,
+    *,
+    num_columns: int | None = None,
+    words: Path | Sequence[str] | None = None,
+    input_labels: NDArray[np.void] | None = None,
+    manifest: Manifest | None = None,
+    max_graph_memory_mb: float = DEFAULT_MEMORY_MB,
+) -> SearchGraph:
+    """Prepare HCL and G for a search that composes them; the rest as for `make_search_graph`."""
+    checked, count = _check_columns(columns, num_columns, "columns")
+    nothing = np.empty(0, np.uint32)
+    return SearchGraph(
+        layout=SearchLayout(nothing, nothing, np.empty(0, np.int32), 0, 0),
+        states=np.empty(0, STATE_DTYPE),
+        arcs=np.empty(0, ARC_DTYPE),
+        columns=checked,
+        num_columns=count,
+        manifest=manifest,
+        input_labels=input_labels,
+        name=parts.name,
+        word_source=words if words is None or isinstance(words, Path) else tuple(words),
+        on_the_fly=OnTheFlyGraph(parts, checked, max_memory_mb=max_graph_memory_mb),
+    )
+
+
 def load_graph(
     path: str | os.PathLike[str],
     *,
     columns: ArrayLike | None = None,
     words: str | os.PathLike[str] | Sequence[str] | None = None,
+    max_graph_memory_mb: float | None = None,
 ) -> SearchGraph:
-    """Load a compiled graph for decoding.
+    """Load a compiled graph for decoding, or HCL and G for a search that composes them.
 
     The prepared form is kept beside the graph as `HCLG.search` and mapped at the next start; where the folder cannot be
     written, the graph is prepared anew each time.
@@ -180,6 +234,7 @@ def load_graph(
         columns: (L,) score column of each input label, for a graph without manifest, or records of LABEL_DTYPE, which
             tell words' exact times as well; entry 0 is not read.
         words: symbol table or list of words by id; `words.txt` in the folder, if not given.
+        max_graph_memory_mb: of what is composed of HCL and G; see OnTheFlyGraph.  Not used for other graphs.
 
     Raises:
         WfstAsrError: a file that is missing, damaged, truncated or of another kind; files that do not fit each other.
@@ -187,6 +242,9 @@ def load_graph(
     given = Path(path)
     folder = given if given.is_dir() else given.parent
     fst = given / GRAPH_NAME if given.is_dir() else given
+    on_the_fly = not fst.exists() and (given / HCL_NAME).exists()
+    if on_the_fly:
+        fst = given / HCL_NAME
     if not fst.exists():
         raise WfstAsrError(f"{fst}: no such file; make it with: wfst-asr graph compile")
     if columns is None and given.is_dir() and (given / LABELS_NAME).exists() and not (given / MANIFEST_NAME).exists():
@@ -203,6 +261,23 @@ def load_graph(
         labels, columns = _labels_of_folder(folder, manifest, fst)
     num_columns = manifest.num_columns if manifest else None
     checked, count = _check_columns(columns, num_columns, str(folder / LABELS_NAME))
+    source: Path | tuple[str, ...] | None
+    if words is None:
+        source = folder / "words.txt" if (folder / "words.txt").is_file() else None
+    elif isinstance(words, str | os.PathLike):
+        source = Path(words)
+    else:
+        source = tuple(words)
+    if on_the_fly:
+        return composed_search_graph(
+            read_parts(folder),
+            checked,
+            num_columns=count,
+            words=source,
+            input_labels=labels,
+            manifest=manifest,
+            max_graph_memory_mb=max_graph_memory_mb or DEFAULT_MEMORY_MB,
+        )
     prepared = _prepare(fst, checked)
     if manifest and manifest.steps and manifest.steps[-1].states:
         told = (manifest.steps[-1].states, manifest.steps[-1].arcs)
@@ -212,13 +287,6 @@ def load_graph(
                 f"{len(prepared.states)} and {len(prepared.arcs)}; "
                 "the two do not belong together: compile the graph again"
             )
-    source: Path | tuple[str, ...] | None
-    if words is None:
-        source = folder / "words.txt" if (folder / "words.txt").is_file() else None
-    elif isinstance(words, str | os.PathLike):
-        source = Path(words)
-    else:
-        source = tuple(words)
     return SearchGraph(
         layout=prepared.layout,
         states=prepared.states,

@@ -1,7 +1,7 @@
 """The graph folder: HCLG, its symbols, what its input labels mean, and the manifest, written last."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from wfst_asr.graph.extended_graph import ExtendedGraph
 from wfst_asr.hmm.transition_model import TransitionModel
 
 HCLG_NAME = "HCLG.fst"
+HCL_NAMES = ("HCL.fst", "HCL.ahead", "G.entries")  # of a graph that is composed while it is searched
 INPUT_LABELS_NAME = "input_labels.npy"
 INPUT_LABEL_DTYPE = np.dtype([("column", "<i4"), ("phone", "<i4"), ("hmm_state", "<i2"), ("self_loop", "i1")])
 
@@ -49,6 +50,7 @@ def write_graph_dir(
     manifest: Manifest,
     align_lexicon: Iterable[tuple[str, Sequence[str]]] | None = None,
     more_files: Mapping[str, bytes] | None = None,
+    hcl_files: Callable[[Path], None] | None = None,
     inside: str = "",
 ) -> Manifest:
     """Write a graph folder; without its manifest, which comes last, a folder counts as not written.
@@ -65,6 +67,7 @@ def write_graph_dir(
         manifest: see `fst/manifest.py`.
         align_lexicon: (word, phones) of every pronunciation, with the phones as in `phones`.
         more_files: other files of the folder, by name.
+        hcl_files: for a graph that is composed while it is searched, of which `hclg` is HCL: writes the other files.
         inside: name of the hidden folder; by default one that no other process takes.
 
     Returns:
@@ -82,11 +85,15 @@ def write_graph_dir(
             f"the graph has input label {largest}, but only {len(input_labels) - 1} labels "
             "are described; take the transition model that the graph was compiled with"
         )
-    with files_together(folder, last=MANIFEST_NAME, others=["align_lexicon.txt"], inside=inside) as aside:
+    others = ("align_lexicon.txt", HCLG_NAME, *HCL_NAMES)
+    with files_together(folder, last=MANIFEST_NAME, others=others, inside=inside) as aside:
+        file_of_graph = aside / (HCL_NAMES[0] if hcl_files else HCLG_NAME)
         if isinstance(graph, ArcTable):
-            write_const_fst(graph, aside / HCLG_NAME)
+            write_const_fst(graph, file_of_graph)
         else:
-            graph.write(aside / HCLG_NAME)
+            graph.write(file_of_graph)
+        if hcl_files:
+            hcl_files(aside)
         write_symbols(words, aside / "words.txt")
         write_symbols(phones, aside / "phones.txt")
         with (aside / INPUT_LABELS_NAME).open("wb") as file:

@@ -7,14 +7,13 @@ import os
 import resource
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import read_const_fst
 from wfst_asr.graph.graph_paths import GraphPaths
+from wfst_asr.recipe.graph_inputs import read_whole_graph
 from wfst_asr.recipe.graph_parts import GraphParts, read_graph_parts
 from wfst_asr.recipe.graph_structure import Check, self_loop_scale_of, structure_checks
 
@@ -97,7 +96,7 @@ def check_graph(
     options = options or GraphCheckOptions()
     began = time.process_time()
     parts = read_graph_parts(graph, lang=lang, grammar=grammar, model=model)
-    table = read_const_fst(Path(graph) / "HCLG.fst")
+    table = read_whole_graph(graph)
     if table.num_states == 0 or table.start < 0 or table.num_arcs == 0:
         raise WfstAsrError(f"{graph}: the graph is empty; compile it again")
     bad = (table.arcs["nextstate"] < 0) | (table.arcs["nextstate"] >= table.num_states)

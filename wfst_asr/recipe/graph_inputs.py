@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import ArcTable
+from wfst_asr.fst.arcs import ArcTable, read_const_fst
 from wfst_asr.fst.content_hash import file_sha256
 from wfst_asr.fst.symbols import SymbolTable
 from wfst_asr.lm.backoff import NGramModel
@@ -59,6 +59,18 @@ def lang_hashes(lang: Path) -> dict[str, str]:
     """Return the hashes of those files of a lang directory that a graph folder is made of; of the rest, nothing."""
     names = ("L_disambig.fst", "words.txt", "phones.txt", "phones/silence.txt", "phones/align_lexicon.txt")
     return {name: hash_of_file(lang / name) for name in names if (lang / name).is_file()}
+
+
+def read_whole_graph(folder: str | os.PathLike[str]) -> ArcTable:
+    """Map the graph of a folder.
+
+    Raises:
+        WfstAsrError: the file is missing or bad, or the folder holds HCL and G apart.
+    """
+    path = Path(folder) / "HCLG.fst"
+    if not path.exists() and path.with_name("HCL.fst").exists():
+        raise WfstAsrError(f"{folder}: holds HCL and G apart; this needs the whole graph: compile without --on-the-fly")
+    return read_const_fst(path)
 
 
 def hash_of(*contents: object) -> str:

@@ -6,13 +6,13 @@ from functools import cached_property
 from pathlib import Path
 
 from wfst_asr.errors import WfstAsrError
-from wfst_asr.fst.arcs import ArcTable, read_const_fst
+from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.manifest import Manifest, read_manifest
 from wfst_asr.fst.symbols import EPSILON, SymbolTable, read_symbols
 from wfst_asr.graph.spoken_units import HmmUnits, PhoneUnits, TokenUnits
 from wfst_asr.graph.window_hmms import WindowHmms
 from wfst_asr.lexicon.phone_set import PhoneSet
-from wfst_asr.recipe.graph_inputs import hash_of_file, text_lines
+from wfst_asr.recipe.graph_inputs import hash_of_file, read_whole_graph, text_lines
 
 ALIGN_LEXICON = "align_lexicon.txt"
 
@@ -98,7 +98,7 @@ def read_graph_vocabulary(
     rows = tuple((row[0], tuple(row[1:])) for row in map(str.split, text_lines(folder / ALIGN_LEXICON)) if len(row) > 1)
     if not rows:
         raise WfstAsrError(f"{folder / ALIGN_LEXICON}: missing or empty; compile the graph again, with its lexicon")
-    table = read_const_fst(folder / "HCLG.fst")
+    table = read_whole_graph(folder)
     plain = PhoneSet((), (), None, position_dependent=False)
     ids, positions = phones, plain
     units: PhoneUnits

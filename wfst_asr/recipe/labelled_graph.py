@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wfst_asr.decoder.parts_file import HCL_NAME
 from wfst_asr.decoder.search_graph import GRAPH_NAME, LABEL_DTYPE, LABELS_NAME, SearchGraph, load_graph
 from wfst_asr.errors import WfstAsrError
 
@@ -60,7 +61,7 @@ def load_alignment_graph(folder: Folder, *, transitions: Folder | None = None) -
         WfstAsrError: a file is missing or bad, or a lang directory without `transitions`.
     """
     given = Path(folder)
-    if not given.is_dir() or (given / GRAPH_NAME).exists():
+    if not given.is_dir() or (given / GRAPH_NAME).exists() or (given / HCL_NAME).exists():
         return load_graph_with_labels(given, transitions=transitions)
     for name in ("phones.txt", "words.txt"):
         if not (given / name).is_file():
