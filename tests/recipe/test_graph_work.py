@@ -218,12 +218,16 @@ def test_graphs_beyond_the_limits_are_refused_with_what_to_do(
     here: tuple[Path, Any], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"method": method}
-    with pytest.raises(GraphLimitError, match=r"--max-states is 50; prune the language model .* graph compile-hcl\)"):
+    with pytest.raises(
+        GraphLimitError, match=r"--max-states is 50; prune the language model .* graph compile --on-the-fly\)"
+    ):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_states=50)))
     monkeypatch.setattr(work_module, "_CLEARLY", 1e-9)
     with pytest.raises(GraphLimitError, match=r"about .* arcs and need about .*, but --max-memory is 64.0 GiB; prune"):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**36)))
-    with pytest.raises(GraphLimitError, match=r"step '.*' .*passed the memory limit of 1 MiB with .*compile-hcl"):
+    with pytest.raises(
+        GraphLimitError, match=r"step '.*' .*passed the memory limit of 1 MiB with .*compile --on-the-fly"
+    ):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**20)))
     assert not (here[0] / "graph").exists()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from wfst_asr.decoder.options import DecodeOptions
     from wfst_asr.recipe.english_ctc import CtcRecogniser
+    from wfst_asr.recipe.english_graph import EnglishFiles, EnglishGraphOptions
     from wfst_asr.recipe.sphinx_recogniser import SphinxRecogniser
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -53,7 +54,7 @@ def english_options(command: _Command) -> _Command:
 
 
 def english_recogniser(
-    cache: Path | None, max_words: int, *, tell: bool, graph: Path | None = None
+    cache: Path | None, max_words: int, *, tell: bool, graph: Path | None = None, on_the_fly: bool = False
 ) -> "SphinxRecogniser":
     """Load the English recogniser; compile its graph first where the cache does not hold it.
 
@@ -62,6 +63,7 @@ def english_recogniser(
         max_words: vocabulary size, 0 for all.
         tell: print the sizes of all steps and say where the graph comes from (else only that it is being compiled).
         graph: a graph folder of the model, in place of the cached one.
+        on_the_fly: keep HCL and G apart, to be composed in the search.
     """
     from wfst_asr.cli.graph_run import teller
     from wfst_asr.cli.step_progress import print_steps, progress_of_steps
@@ -74,6 +76,8 @@ def english_recogniser(
     if graph is not None:
         return SphinxRecogniser.load(files.model_dir, graph)
     options = EnglishGraphOptions(max_words=max_words)
+    if on_the_fly:
+        return SphinxRecogniser.load(files.model_dir, _english_parts(cache or cache_dir(), files, options))
     folder = (cache or cache_dir()) / f"english-{_key(options)}"
     if is_current(folder, files, options):
         if tell:
@@ -85,6 +89,19 @@ def english_recogniser(
     if tell:
         print_steps(read_manifest(folder).steps)
     return SphinxRecogniser.load(files.model_dir, folder)
+
+
+def _english_parts(cache: Path, files: "EnglishFiles", options: "EnglishGraphOptions") -> Path:
+    """Return the folder of HCL and G, which is made if the cache does not hold it."""
+    from wfst_asr.cli.step_progress import progress_of_steps
+    from wfst_asr.recipe.on_the_fly_english import are_current, compile_english_on_the_fly
+
+    folder = cache / f"english-parts-{_key(options)}"
+    if not are_current(folder, files, options):
+        click.echo(f"compiling HCL and G of English into {folder} (once; about half a minute)", err=True)
+        with progress_of_steps() as report:
+            compile_english_on_the_fly(files, folder, options, report)
+    return folder
 
 
 def english_ctc_recogniser(cache: Path | None, max_words: int, *, graph: Path | None = None) -> "CtcRecogniser":

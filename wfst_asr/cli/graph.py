@@ -89,9 +89,7 @@ def compile_graph(
     if on_the_fly and method == "openfst":
         raise click.UsageError("--on-the-fly goes with the direct compiler only; leave --method out")
     if on_the_fly and (keep_steps or max_memory or max_states):
-        raise click.UsageError(
-            "--on-the-fly takes no --keep-steps, --max-memory or --max-states; leave them out"
-        )
+        raise click.UsageError("--on-the-fly takes no --keep-steps, --max-memory or --max-states; leave them out")
     source = lm or grammar or lang_dir / "G.fst"
     with progress_of_steps() as report:
         if on_the_fly:

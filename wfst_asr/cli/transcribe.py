@@ -49,6 +49,9 @@ _FEWEST_TOKENS = 20  # followed in a frame, whatever the beam, with the network
     type=click.Path(path_type=Path),
     help="A graph folder of this model in place of the cached one, such as one with new words.",
 )
+@click.option(
+    "--on-the-fly", is_flag=True, help="Compose the language model while searching: less to compile and to keep."
+)
 @click.option("--times", is_flag=True, help="Print a line a word: file, start, duration, word.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a recording.")
 @click.option("--confidence", is_flag=True, help="Tell confidences too, with --times or --json.")
@@ -62,6 +65,7 @@ def transcribe(
     audio: tuple[Path, ...],
     model: str,
     graph: Path | None,
+    on_the_fly: bool,
     times: bool,
     as_json: bool,
     confidence: bool,
@@ -85,6 +89,8 @@ def transcribe(
     for name in ("cmn", "adapt") if model == "english-ctc" else ():
         if source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"--{name} is of the model english; leave it out with --model english-ctc")
+    if on_the_fly and (graph or model == "english-ctc"):
+        raise click.UsageError("--on-the-fly goes with the model english and without --graph; leave it out")
     check_recordings(audio)
     options = search_options(beam, max_active, acoustic_scale)
     wanted = None
@@ -94,7 +100,7 @@ def transcribe(
 
         wanted = LatticeOptions(calibration=load_calibration(calibration) if calibration else None)
     if model == "english":
-        mixtures = english_recogniser(cache, max_words, tell=False, graph=graph)
+        mixtures = english_recogniser(cache, max_words, tell=False, graph=graph, on_the_fly=on_the_fly)
         read, recognise = _mixtures(mixtures, options, wanted, cmn=cmn, adapt=adapt)
     else:
         read, recognise = _network(english_ctc_recogniser(cache, max_words, graph=graph), options, wanted)

@@ -18,10 +18,7 @@ from wfst_asr.fst.determinize import StateLimitError
 from wfst_asr.fst.manifest import Step
 
 _LOOK_S = 0.02
-_ADVICE = (
-    "allow more, prune the language model (wfst-asr lm prune), or decode without composing G "
-    "(wfst-asr graph compile-hcl)"
-)
+_ADVICE = "allow more, or prune the language model (wfst-asr lm prune)"
 _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _USED = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
 

@@ -176,7 +176,12 @@ def senone_input_labels(model: "SphinxModel") -> NDArray[np.void]:
 def advise_fewer_words(ngrams: int) -> str:
     """Return what to do where the graph is too large for its limits."""
     number = f" so that about {ngrams:,} n-grams are left" if ngrams else ""
-    return f"take fewer words (--max-words){number}, or decode without composing G (wfst-asr graph compile-hcl)"
+    return f"take fewer words (--max-words){number}"
+
+
+def advise_fewer_words_or_parts(ngrams: int) -> str:
+    """Return the same for the model of PocketSphinx."""
+    return f"{advise_fewer_words(ngrams)}, or decode without composing G (wfst-asr transcribe --on-the-fly)"
 
 
 def graph_words(model: "NGramModel", pronounced: set[str], max_words: int) -> list[str]:
@@ -259,7 +264,7 @@ def _compiled(
         word_ids = {word: i for i, word in enumerate(names, start=1)}
         chosen = Lexicon(tuple(entry for entry in lexicon.entries if entry.word in word_ids))
         pronunciations = pronunciation_arrays(
-            _with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
+            with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
         )
         size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
     with clock.step("G: grammar") as size:
@@ -282,7 +287,7 @@ def _compiled(
             hmms,
             silence_phone=silence,
         ),
-        advise=advise_fewer_words,
+        advise=advise_fewer_words_or_parts,
     )
     hclg = direct_hclg(
         pronunciations,
@@ -326,7 +331,7 @@ def _compiled(
     return manifest
 
 
-def _with_word_positions(lexicon: "Lexicon", model: "SphinxModel") -> "Lexicon":
+def with_word_positions(lexicon: "Lexicon", model: "SphinxModel") -> "Lexicon":
     """Mark every phone by its place in the word, as the model's triphones tell them apart."""
     from wfst_asr.lexicon.lexicon import Lexicon, Pronunciation
     from wfst_asr.lexicon.phone_set import PhoneSet

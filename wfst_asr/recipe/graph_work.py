@@ -54,10 +54,12 @@ def advise_pruning(ngrams: int) -> str:
     """Return what to do where a graph is too large for its limits."""
     number = f"{ngrams:,} n-grams would fit: " if ngrams else ""
     option = f"--max-ngrams {ngrams}" if ngrams else "--max-ngrams N"
-    return (
-        f"prune the language model ({number}wfst-asr lm prune LM SMALLER {option}), or decode without composing G "
-        "(wfst-asr graph compile-hcl)"
-    )
+    return f"prune the language model ({number}wfst-asr lm prune LM SMALLER {option})"
+
+
+def advise_pruning_or_parts(ngrams: int) -> str:
+    """Return the same for graphs of triphones or monophones."""
+    return f"{advise_pruning(ngrams)}, or decode without composing G (wfst-asr graph compile --on-the-fly)"
 
 
 def package_versions() -> dict[str, str]:

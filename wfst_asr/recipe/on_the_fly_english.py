@@ -7,18 +7,31 @@ from dataclasses import asdict
 import numpy as np
 
 from wfst_asr.atomic_files import check_writable_folder
-from wfst_asr.errors import WfstAsrWarning
-from wfst_asr.fst.manifest import Manifest
+from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.fst.manifest import Manifest, read_manifest
 from wfst_asr.recipe.english_graph import (
     EnglishFiles,
     EnglishGraphOptions,
     Report,
-    _with_word_positions,
+    with_word_positions,
     graph_words,
     input_hashes,
     senone_input_labels,
     sphinx_window_hmms,
 )
+
+
+def are_current(folder: str | os.PathLike[str], files: EnglishFiles, options: EnglishGraphOptions) -> bool:
+    """Tell whether a folder holds the parts of these files and options."""
+    try:
+        manifest = read_manifest(folder)
+    except WfstAsrError:
+        return False
+    return dict(manifest.options) == _told(options) and dict(manifest.inputs) == input_hashes(files)
+
+
+def _told(options: EnglishGraphOptions) -> dict[str, object]:
+    return {**asdict(options), "method": "on-the-fly"}
 
 
 def compile_english_on_the_fly(
@@ -53,7 +66,7 @@ def compile_english_on_the_fly(
         word_ids = {word: i for i, word in enumerate(names, start=1)}
         chosen = Lexicon(tuple(entry for entry in lexicon.entries if entry.word in word_ids))
         pronunciations = pronunciation_arrays(
-            _with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
+            with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
         )
         size.set(len(pronunciations.tail_end), len(pronunciations.phone))
     with clock.step("G: entries") as size:
@@ -85,7 +98,7 @@ def compile_english_on_the_fly(
         transition_scale=options.transition_scale,
         silence_phones=tuple(np.array(model.mdef.ci_phones)[model.mdef.is_filler].tolist()),
         inputs=input_hashes(files),
-        options={**asdict(options), "method": "on-the-fly"},
+        options=_told(options),
         steps=tuple(clock.done),
     )
     write_graph_dir(

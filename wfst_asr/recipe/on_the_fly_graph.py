@@ -11,6 +11,7 @@ from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.decoder.on_the_fly import DEFAULT_MEMORY_MB, OnTheFlyParts
 from wfst_asr.decoder.parts_file import write_ahead, write_entries
 from wfst_asr.decoder.search_graph import SearchGraph, composed_search_graph
+from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.manifest import Manifest
 from wfst_asr.fst.symbols import EPSILON
 from wfst_asr.graph.on_the_fly import BackoffEntries, LookAheadHcl
@@ -21,8 +22,8 @@ from wfst_asr.recipe.graph_inputs import text_lines
 from wfst_asr.recipe.trained_graph import (
     CompiledGraph,
     TrainedGraphOptions,
-    _direct_parts,
-    _read_inputs,
+    direct_parts,
+    read_inputs,
     usual_acoustic_scale,
 )
 from wfst_asr.tree.decision_tree import DecisionTree
@@ -101,16 +102,22 @@ def compile_on_the_fly(
     from wfst_asr.graph.graph_dir import transition_input_labels, write_graph_dir
     from wfst_asr.graph.lexical_tree import pronunciation_arrays_of_rows
     from wfst_asr.graph.on_the_fly import backoff_entries, compile_hcl
+    from wfst_asr.graph.word_silence import WordSilence
 
     options = options or TrainedGraphOptions()
     lang, target = Path(lang_dir), Path(out_dir)
     check_writable_folder(target)
     clock = StepClock(report)
     with clock.step("read") as size:
-        inputs = _read_inputs(lang, grammar, model)
+        inputs = read_inputs(lang, grammar, model)
         size.set(inputs.grammar.num_states, inputs.grammar.num_arcs)
     with clock.step("H and C: HMMs of windows") as size:
-        parts, hmms = _direct_parts(inputs, options)
+        parts, hmms = direct_parts(inputs, options)
+        if isinstance(parts, WordSilence):
+            raise WfstAsrError(
+                f"{lang}: has silence whose probability depends on the word, which a search that composes G does not take; "
+                "make the lang directory without silence probabilities, or compile without --on-the-fly"
+            )
         size.set(len(hmms.hmm_unit), hmms.num_chains)
     with clock.step("L: lexicon") as size:
         pronunciations = pronunciation_arrays_of_rows(parts.pronunciations)

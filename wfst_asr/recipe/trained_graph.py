@@ -20,7 +20,7 @@ from wfst_asr.recipe.graph_inputs import grammar_hash, hash_of, hash_of_file, la
 from wfst_asr.recipe.graph_work import (
     GraphRun,
     GraphWork,
-    advise_pruning,
+    advise_pruning_or_parts,
     finished_graph,
     graph_key,
     graph_work,
@@ -183,7 +183,7 @@ def _compiled(
 
     clock = work.clock
     with clock.step("read") as size:
-        inputs = _read_inputs(lang, grammar, model)
+        inputs = read_inputs(lang, grammar, model)
         silence = tuple(line.strip() for line in text_lines(lang / "phones" / "silence.txt"))
         # "word word phones", where the first column names the word to show and the second the one in the graph
         rows = [line.split() for line in text_lines(lang / "phones" / "align_lexicon.txt")]
@@ -192,7 +192,7 @@ def _compiled(
     if options.method != "openfst":
         try:
             with clock.step("H and C: HMMs of windows") as size:
-                parts = _direct_parts(inputs, options)
+                parts = direct_parts(inputs, options)
                 size.set(len(parts[1].hmm_unit), parts[1].num_chains, parts[1])
             method = "direct"
         except DirectLimitError as error:
@@ -202,7 +202,7 @@ def _compiled(
     if parts:
         hclg = _direct(inputs, *parts, work)
     else:
-        work.foresee(lambda: _openfst_forecast(inputs, options), advise=advise_pruning)
+        work.foresee(lambda: _openfst_forecast(inputs, options), advise=advise_pruning_or_parts)
         limits = work.run.limits
         hclg = run_limited(lambda c: _openfst(inputs, options, c, limits.max_states or -1), clock, scratch=target)
     if hclg.num_states == 0 or hclg.num_arcs == 0:
@@ -267,7 +267,7 @@ def _input_hashes(lang: Path, grammar: Grammar, model: Model) -> dict[str, str]:
     return hashes
 
 
-def _read_inputs(
+def read_inputs(
     lang: Path,
     grammar: Grammar,
     model: Model,
@@ -295,7 +295,7 @@ def _read_inputs(
     return _Inputs(words, phones, lexicon, g, tree, transitions, hashes | {name: digest})
 
 
-def _direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts | WordSilence, WindowHmms]":
+def direct_parts(inputs: _Inputs, options: TrainedGraphOptions) -> "tuple[LexiconParts | WordSilence, WindowHmms]":
     """Return what the direct compiler needs.
 
     Raises:
@@ -332,7 +332,7 @@ def _direct(inputs: _Inputs, parts: "LexiconParts | WordSilence", hmms: "WindowH
         tree = tree_inputs(parts, grammar, backoff_label=backoff)
         lexicon = tree.pronunciations
         size.set(len(lexicon.tail_end), len(lexicon.phone), lexicon)
-    work.foresee(lambda: _direct_forecast(tree, hmms), advise=advise_pruning)
+    work.foresee(lambda: _direct_forecast(tree, hmms), advise=advise_pruning_or_parts)
     return direct_hclg(
         tree.pronunciations,
         tree.grammar,
@@ -359,7 +359,7 @@ def _openfst_forecast(inputs: _Inputs, options: TrainedGraphOptions) -> "Forecas
     from wfst_asr.graph.word_silence import tree_inputs
 
     try:
-        parts, hmms = _direct_parts(inputs, options)
+        parts, hmms = direct_parts(inputs, options)
     except DirectLimitError as error:
         return no_forecast(inputs.grammar, str(error))
     tree = tree_inputs(parts, inputs.grammar, backoff_label=inputs.words.get("#0", -1))
