@@ -56,6 +56,7 @@ def test_help_names_the_options(command: str, capsys: pytest.CaptureFixture[str]
         (["transcribe", "sound.wav", "--acoustic-scale", "0"], "acoustic_scale 0.0, expected a number above 0"),
         (["transcribe", "sound.wav", "--max-words", "-5"], "max_words is -5; expected 0 (all words)"),
         (["transcribe", "sound.wav", "--cache", __file__], "cannot be written"),
+        (["transcribe", "sound.wav", "--cache", __file__, "--on-the-fly"], "cannot be written"),
     ],
 )
 def test_mistakes_are_told_before_a_graph_is_compiled(
@@ -142,3 +143,18 @@ def test_new_words_of_the_english_graph_are_decoded_and_its_sentences_stay(
     assert status_of("transcribe", recording, "--graph", tmp_path / "more") == 0
     assert capsys.readouterr().out == text
     assert status_of("transcribe", recording, "--graph", tmp_path) == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_language_model_composed_in_the_search_gives_the_same_words(
+    recording: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard = []
+    for ways in ([], ["--on-the-fly"], ["--on-the-fly"]):
+        assert status_of("transcribe", recording, *WORDS, "--cache", cache, "--json", *ways) == 0
+        told = capsys.readouterr()
+        heard.append(json.loads(told.out))
+        assert ("compiling HCL" in told.err) is (len(heard) == 2)
+    assert heard[0]["text"] == heard[1]["text"] == heard[2]["text"]
+    assert heard[1]["graph_cost"] == pytest.approx(heard[0]["graph_cost"], abs=0.1)
+    assert status_of("transcribe", recording, "--on-the-fly", "--graph", cache) == 2

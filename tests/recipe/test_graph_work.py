@@ -226,7 +226,7 @@ def test_graphs_beyond_the_limits_are_refused_with_what_to_do(
     with pytest.raises(GraphLimitError, match=r"about .* arcs and need about .*, but --max-memory is 64.0 GiB; prune"):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**36)))
     with pytest.raises(
-        GraphLimitError, match=r"step '.*' .*passed the memory limit of 1 MiB with .*compile --on-the-fly"
+        GraphLimitError, match=r"step '.*' .*passed the memory limit of 1 MiB with .*or prune the language model"
     ):
         compiled(here, options=options, run=GraphRun(limits=GraphLimits(max_memory=2**20)))
     assert not (here[0] / "graph").exists()

@@ -13,11 +13,11 @@ from wfst_asr.recipe.english_graph import (
     EnglishFiles,
     EnglishGraphOptions,
     Report,
-    with_word_positions,
     graph_words,
     input_hashes,
     senone_input_labels,
     sphinx_window_hmms,
+    with_word_positions,
 )
 
 

@@ -115,8 +115,8 @@ def compile_on_the_fly(
         parts, hmms = direct_parts(inputs, options)
         if isinstance(parts, WordSilence):
             raise WfstAsrError(
-                f"{lang}: has silence whose probability depends on the word, which a search that composes G does not take; "
-                "make the lang directory without silence probabilities, or compile without --on-the-fly"
+                f"{lang}: has silence whose probability depends on the word, which a search that composes G does not "
+                "take; make the lang directory without silence probabilities, or compile without --on-the-fly"
             )
         size.set(len(hmms.hmm_unit), hmms.num_chains)
     with clock.step("L: lexicon") as size:

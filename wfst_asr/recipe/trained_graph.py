@@ -267,11 +267,8 @@ def _input_hashes(lang: Path, grammar: Grammar, model: Model) -> dict[str, str]:
     return hashes
 
 
-def read_inputs(
-    lang: Path,
-    grammar: Grammar,
-    model: Model,
-) -> _Inputs:
+def read_inputs(lang: Path, grammar: Grammar, model: Model) -> _Inputs:
+    """Read what a graph is compiled from; see `compile_trained_graph`."""
     from wfst_asr.fst.ops import as_table, read_fst
     from wfst_asr.graph.lang_validation import check_lexicon_labels
 
