@@ -72,6 +72,7 @@ class ModelStages:
             {"lang_dir": self.lang, "grammar": self.lm / LM_NAME, "model": model},
             output=f"{name}-graph",
             aliases=others("graph"),
+            resumable=True,
         )
         for called, choices in (decoding or {name: {}}).items():
             self.recipe.stage(
