@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from wfst_asr.atomic_files import check_writable_folder
 from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.fst.arcs import ArcTable
 from wfst_asr.fst.manifest import Manifest, Step, read_manifest
+from wfst_asr.graph.step_clock import StepClock
 from wfst_asr.recipe.graph_work import GraphRun, GraphWork, finished_graph, graph_key, graph_work, package_versions
 
 if TYPE_CHECKING:
+    from wfst_asr.graph.lexical_tree import PronunciationArrays
     from wfst_asr.graph.window_hmms import WindowHmms
     from wfst_asr.lexicon.lexicon import Lexicon
     from wfst_asr.lm.backoff import NGramModel
@@ -245,37 +248,12 @@ def _compiled(
     from wfst_asr.fst.symbols import SymbolTable
     from wfst_asr.graph.direct import direct_hclg
     from wfst_asr.graph.forecast import count_lg, forecast_hclg
-    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
+    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
     from wfst_asr.graph.graph_dir import write_graph_dir
-    from wfst_asr.graph.lexical_tree import pronunciation_arrays
-    from wfst_asr.lexicon.lexicon import Lexicon
-    from wfst_asr.sphinx.acoustic_model import read_model
-    from wfst_asr.sphinx.dictionary import read_dictionary
-    from wfst_asr.sphinx.lm import read_lm
 
     clock = work.clock
-    with clock.step("language model") as size:
-        lm = read_lm(files.language_model)
-        size.set(0, sum(lm.num_ngrams))
-    with clock.step("L: lexicon") as size:
-        model = read_model(files.model_dir)
-        lexicon = read_dictionary(files.dictionary, phones=model.mdef.ci_phones)
-        names = graph_words(lm, set(lexicon.words), options.max_words)
-        word_ids = {word: i for i, word in enumerate(names, start=1)}
-        chosen = Lexicon(tuple(entry for entry in lexicon.entries if entry.word in word_ids))
-        pronunciations = pronunciation_arrays(
-            with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
-        )
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
-    with clock.step("G: grammar") as size:
-        backoff = len(names) + 1
-        with warnings.catch_warnings():
-            if len(names) < len(lm.words) - 2:
-                warnings.simplefilter("ignore", WfstAsrWarning)  # the words left out were told above
-            grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
-        grammar.arcs["cost"][grammar.arcs["ilabel"] != backoff] += np.float32(options.word_insertion_penalty)
-        del lm
-        size.set(grammar.num_states, grammar.num_arcs, grammar)
+    parts = read_english_parts(files, options, clock)
+    model, pronunciations, grammar, backoff = parts.model, parts.pronunciations, parts.grammar, parts.backoff_label
     with clock.step("H and C: triphones") as size:
         hmms = sphinx_window_hmms(model, transition_scale=options.transition_scale)
         size.set(len(hmms.hmm_unit), len(hmms.hmm_first) - 1, hmms)
@@ -320,15 +298,73 @@ def _compiled(
             lambda: write_graph_dir(
                 target,
                 hclg,
-                words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
+                words=SymbolTable({"<eps>": 0} | parts.word_ids | {BACKOFF_SYMBOL: backoff}),
                 phones=SymbolTable({"<eps>": 0} | phones),
                 input_labels=senone_input_labels(model),
                 manifest=manifest,
-                align_lexicon=((entry.word, entry.phones) for entry in chosen.entries),
+                align_lexicon=((entry.word, entry.phones) for entry in parts.lexicon.entries),
                 inside=work.inside,
             )
         )
     return manifest
+
+
+@dataclass(frozen=True)
+class EnglishParts:
+    """What graphs of the English model are compiled of.
+
+    Attributes:
+        model: the acoustic model.
+        word_ids: number of each word of the graph, from 1 on.
+        lexicon: their pronunciations.
+        pronunciations: the same as arrays.
+        grammar: G, with the word insertion penalty.
+        backoff_label: label of its back-off arcs.
+    """
+
+    model: "SphinxModel"
+    word_ids: dict[str, int]
+    lexicon: "Lexicon"
+    pronunciations: "PronunciationArrays"
+    grammar: ArcTable
+    backoff_label: int
+
+
+def read_english_parts(files: EnglishFiles, options: EnglishGraphOptions, clock: StepClock) -> EnglishParts:
+    """Read the acoustic model, L and G, a step each of L, G and the language model.
+
+    Raises:
+        WfstAsrError: a file of the model is bad, or no word has a pronunciation.
+    """
+    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
+    from wfst_asr.graph.lexical_tree import pronunciation_arrays
+    from wfst_asr.lexicon.lexicon import Lexicon
+    from wfst_asr.sphinx.acoustic_model import read_model
+    from wfst_asr.sphinx.dictionary import read_dictionary
+    from wfst_asr.sphinx.lm import read_lm
+
+    with clock.step("language model") as size:
+        lm = read_lm(files.language_model)
+        size.set(0, sum(lm.num_ngrams))
+    with clock.step("L: lexicon") as size:
+        model = read_model(files.model_dir)
+        lexicon = read_dictionary(files.dictionary, phones=model.mdef.ci_phones)
+        names = graph_words(lm, set(lexicon.words), options.max_words)
+        word_ids = {word: i for i, word in enumerate(names, start=1)}
+        chosen = Lexicon(tuple(entry for entry in lexicon.entries if entry.word in word_ids))
+        pronunciations = pronunciation_arrays(
+            with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
+        )
+        size.set(len(pronunciations.tail_end), len(pronunciations.phone), pronunciations)
+    with clock.step("G: grammar") as size:
+        backoff = len(names) + 1
+        with warnings.catch_warnings():
+            if len(names) < len(lm.words) - 2:
+                warnings.simplefilter("ignore", WfstAsrWarning)  # the words left out were told above
+            grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
+        grammar.arcs["cost"][grammar.arcs["ilabel"] != backoff] += np.float32(options.word_insertion_penalty)
+        size.set(grammar.num_states, grammar.num_arcs, grammar)
+    return EnglishParts(model, word_ids, chosen, pronunciations, grammar, backoff)
 
 
 def with_word_positions(lexicon: "Lexicon", model: "SphinxModel") -> "Lexicon":

@@ -1,23 +1,21 @@
 """HCL and G of the English model that the pip package pocketsphinx ships, for a search that composes them."""
 
 import os
-import warnings
 from dataclasses import asdict
 
 import numpy as np
 
 from wfst_asr.atomic_files import check_writable_folder
-from wfst_asr.errors import WfstAsrError, WfstAsrWarning
+from wfst_asr.errors import WfstAsrError
 from wfst_asr.fst.manifest import Manifest, read_manifest
 from wfst_asr.recipe.english_graph import (
     EnglishFiles,
     EnglishGraphOptions,
     Report,
-    graph_words,
     input_hashes,
+    read_english_parts,
     senone_input_labels,
     sphinx_window_hmms,
-    with_word_positions,
 )
 
 
@@ -42,43 +40,19 @@ def compile_english_on_the_fly(
 ) -> Manifest:
     """Write a graph folder with HCL and G apart; as `compile_english_graph`, whose words, scales and costs it has."""
     from wfst_asr.fst.symbols import SymbolTable
-    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL, grammar_arcs
+    from wfst_asr.graph.grammar_fst import BACKOFF_SYMBOL
     from wfst_asr.graph.graph_dir import write_graph_dir
-    from wfst_asr.graph.lexical_tree import pronunciation_arrays
     from wfst_asr.graph.on_the_fly import backoff_entries, compile_hcl
     from wfst_asr.graph.step_clock import StepClock
-    from wfst_asr.lexicon.lexicon import Lexicon
     from wfst_asr.recipe.on_the_fly_graph import parts_on_the_fly, write_parts
-    from wfst_asr.sphinx.acoustic_model import read_model
-    from wfst_asr.sphinx.dictionary import read_dictionary
-    from wfst_asr.sphinx.lm import read_lm
 
     options = options or EnglishGraphOptions()
     check_writable_folder(graph_dir)
     clock = StepClock(report)
-    with clock.step("language model") as size:
-        lm = read_lm(files.language_model)
-        size.set(0, sum(lm.num_ngrams))
-    with clock.step("L: lexicon") as size:
-        model = read_model(files.model_dir)
-        lexicon = read_dictionary(files.dictionary, phones=model.mdef.ci_phones)
-        names = graph_words(lm, set(lexicon.words), options.max_words)
-        word_ids = {word: i for i, word in enumerate(names, start=1)}
-        chosen = Lexicon(tuple(entry for entry in lexicon.entries if entry.word in word_ids))
-        pronunciations = pronunciation_arrays(
-            with_word_positions(chosen, model), word_ids=word_ids, phone_ids=model.context.phone_ids
-        )
-        size.set(len(pronunciations.tail_end), len(pronunciations.phone))
+    english = read_english_parts(files, options, clock)
+    model, pronunciations, backoff = english.model, english.pronunciations, english.backoff_label
     with clock.step("G: entries") as size:
-        backoff = len(names) + 1
-        with warnings.catch_warnings():
-            if len(names) < len(lm.words) - 2:
-                warnings.simplefilter("ignore", WfstAsrWarning)  # the words left out were told above
-            grammar = grammar_arcs(lm, word_ids | {BACKOFF_SYMBOL: backoff}).table
-        grammar.arcs["cost"][grammar.arcs["ilabel"] != backoff] += np.float32(options.word_insertion_penalty)
-        del lm
-        entries = backoff_entries(grammar, pronunciations, backoff_label=backoff)
-        del grammar
+        entries = backoff_entries(english.grammar, pronunciations, backoff_label=backoff)
         size.set(len(entries.final_cost), len(entries.rank))
     hcl = compile_hcl(
         pronunciations,
@@ -104,11 +78,11 @@ def compile_english_on_the_fly(
     write_graph_dir(
         graph_dir,
         hcl.table,
-        words=SymbolTable({"<eps>": 0} | word_ids | {BACKOFF_SYMBOL: backoff}),
+        words=SymbolTable({"<eps>": 0} | english.word_ids | {BACKOFF_SYMBOL: backoff}),
         phones=SymbolTable({"<eps>": 0} | {phone: i for i, phone in enumerate(model.mdef.ci_phones, start=1)}),
         input_labels=senone_input_labels(model),
         manifest=manifest,
-        align_lexicon=((entry.word, entry.phones) for entry in chosen.entries),
+        align_lexicon=((entry.word, entry.phones) for entry in english.lexicon.entries),
         hcl_files=lambda folder: write_parts(folder, parts),
     )
     return manifest
